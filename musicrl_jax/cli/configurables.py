@@ -1,0 +1,125 @@
+"""The allow-list of gin: every name that a gin file may bind or reference.
+
+Gin's own dynamic registration accepts a binding on anything importable and then
+ignores it where Python makes the call itself. Here a name is bindable because it
+stands in this table, and `bindings` checks that each binding took effect.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from musicrl_jax.core import errors
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command whose config comes from gin.
+
+    Attributes:
+      module: the file in `runs` that holds it.
+      config: the config class, a name in `CONFIGURABLES`.
+      function: what is called with the config.
+      progress: the function's argument for a callback (done, total), if it has one.
+      trains: whether it takes the hooks of `pretraining.loop`.
+    """
+
+    module: str
+    config: str
+    function: str = "run"
+    progress: str = ""
+    trains: bool = False
+
+
+def _pretrain(network: str, config: str) -> Command:
+    return Command(module=f"runs.pretrain_{network}", config=config, trains=True)
+
+
+COMMANDS = {
+    "actor": Command(module="runs.actor", config="RunConfig"),
+    "corpus": Command(
+        module="runs.corpus",
+        config="CorpusConfig",
+        function="build",
+        progress="report",
+    ),
+    "demo": Command(module="runs.demo", config="DemoConfig"),
+    "evaluator": Command(module="runs.evaluator", config="RunConfig"),
+    "finetune": Command(module="runs.finetune", config="RunConfig"),
+    "generate": Command(
+        module="runs.generate", config="GenerateConfig", function="generate"
+    ),
+    "learner": Command(module="runs.learner", config="RunConfig"),
+    "pretrain_attributes": _pretrain("attributes", "PretrainAttributesConfig"),
+    "pretrain_codec": _pretrain("codec", "PretrainCodecConfig"),
+    "pretrain_mulan": _pretrain("mulan", "PretrainMulanConfig"),
+    "pretrain_musiclm": _pretrain("musiclm", "PretrainMusicLMConfig"),
+    "pretrain_semantic": _pretrain("semantic", "PretrainSemanticConfig"),
+    "starter": Command(module="runs.starter", config="StarterConfig", trains=True),
+    "tokenize": Command(
+        module="runs.tokenize_corpus",
+        config="TokenizeCorpusConfig",
+        progress="progress",
+    ),
+}
+
+# Where each bindable name lives, below `musicrl_jax`.
+CONFIGURABLES = {
+    "ActorConfig": "acting.config",
+    "Augmentation": "models.mulan.objective",
+    "CodecConfig": "models.codec.config",
+    "CodecLossConfig": "models.codec.config",
+    "CorpusConfig": "runs.corpus",
+    "DemoConfig": "runs.demo",
+    "EvaluatorConfig": "evaluation.config",
+    "GenerateConfig": "runs.generate",
+    "LearnerConfig": "learning.config",
+    "MeshConfig": "core.sharding",
+    "MulanConfig": "models.mulan.config",
+    "MusicLMConfig": "models.musiclm.config",
+    "PretrainAttributesConfig": "runs.pretrain_attributes",
+    "PretrainCodecConfig": "runs.pretrain_codec",
+    "PretrainConfig": "pretraining.config",
+    "PretrainMulanConfig": "runs.pretrain_mulan",
+    "PretrainMusicLMConfig": "runs.pretrain_musiclm",
+    "PretrainSemanticConfig": "runs.pretrain_semantic",
+    "RewardConfig": "runs.run_config",
+    "RunConfig": "runs.run_config",
+    "SemanticConfig": "models.semantic.config",
+    "StarterConfig": "runs.starter",
+    "Stream": "core.layout",
+    "TokenLayout": "core.layout",
+    "TokenizeCorpusConfig": "runs.tokenize_corpus",
+    "make_layout": "models.musiclm.config",
+}
+
+
+def load(name: str) -> Callable[..., Any]:
+    """Imports and returns the configurable `name`."""
+    return getattr(importlib.import_module(full_module(name)), name)
+
+
+def full_module(name: str) -> str:
+    """Returns the dotted module of the configurable `name`."""
+    return f"musicrl_jax.{CONFIGURABLES[name]}"
+
+
+def function(command: str) -> Callable[..., Any]:
+    """Imports and returns what `command` runs."""
+    entry = COMMANDS[command]
+    module = importlib.import_module(f"musicrl_jax.{entry.module}")
+    return getattr(module, entry.function)
+
+
+def check_known(name: str, place: str) -> None:
+    """Refuses names outside the table.
+
+    Raises:
+      InputError: `name` is not bindable; names the ones that are.
+    """
+    if name not in CONFIGURABLES:
+        raise errors.InputError(
+            f"Gin may bind {', '.join(sorted(CONFIGURABLES))}; "
+            f"{place} speaks of {name!r}. Correct the name."
+        )

@@ -1,0 +1,64 @@
+"""Commands that end in sound: `demo` and `generate`."""
+
+from typing import Annotated
+
+import typer
+
+from musicrl_jax.cli import options, running
+
+
+def demo(
+    out: Annotated[
+        str, typer.Option("--out", help="Folder for the report and the audio.")
+    ] = "demo_run",
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Fine-tune the starter model and compare before with after."""
+    running.run(
+        "demo",
+        gin_file or ["gin/experiments/demo.gin"],
+        gin_param,
+        {"out": out, "seed": seed},
+        as_json=json,
+    )
+
+
+def generate(
+    prompt: Annotated[
+        list[str], typer.Option("--prompt", help="What to play; repeatable.")
+    ],
+    out: Annotated[
+        str, typer.Option("--out", help="WAV file, or a folder for several prompts.")
+    ] = "generated.wav",
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Length of each clip.")
+    ] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="Folder of networks (default: starter)."),
+    ] = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Play captions: text in, a WAV file out."""
+    running.run(
+        "generate",
+        gin_file,
+        gin_param,
+        {
+            "prompts": tuple(prompt),
+            "out": out,
+            "seconds": seconds,
+            "networks": networks,
+            "seed": seed,
+        },
+        as_json=json,
+    )
+
+
+COMMANDS = (demo, generate)

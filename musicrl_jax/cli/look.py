@@ -1,0 +1,59 @@
+"""Commands that only look: `config` and `doctor`."""
+
+import importlib.metadata
+import pathlib
+import platform
+import shutil
+from typing import Annotated
+
+import typer
+
+from musicrl_jax.cli import configurables, options, output
+from musicrl_jax.core import errors
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore")
+
+
+def config(
+    experiment: Annotated[
+        str, typer.Argument(help="Name of an experiment, or path of a gin file.")
+    ],
+    gin_param: options.GinParams = None,
+    json: options.Json = False,
+) -> None:
+    """Print every value that an experiment resolves to."""
+    from musicrl_jax.cli import bindings, gin_files
+
+    path = gin_files.find(experiment)
+    usage = gin_files.scan([path], gin_param or ())
+    roots = {command.config for command in configurables.COMMANDS.values()}
+    bound = sorted(roots & usage.bound.keys() - usage.referenced.keys())
+    if len(bound) != 1:
+        raise errors.InputError(
+            f"An experiment binds one of {', '.join(sorted(roots))}; "
+            f"{path} binds {', '.join(bound) or 'none'}. Include one file of gin/runs."
+        )
+    resolved = bindings.resolve(bound[0], [path], gin_param or ())
+    output.show(resolved.config if json else resolved.operative, as_json=json)
+
+
+def doctor(json: options.Json = False) -> None:
+    """Report this machine's versions, devices, tools, disk."""
+    import jax
+
+    assets = pathlib.Path(__file__).parents[1] / "assets"
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "devices": ", ".join(str(device) for device in jax.devices()),
+        "fluidsynth": shutil.which("fluidsynth")
+        or "missing (only `musicrl corpus` needs it)",
+        "starter": ", ".join(sorted(p.name for p in assets.glob("**/*.safetensors")))
+        or "missing (train it with `make starter`)",
+        "free disk": f"{shutil.disk_usage('.').free / 1e9:.1f} GB",
+    }
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    output.show(found | versions, as_json=json)
+
+
+COMMANDS = (config, doctor)

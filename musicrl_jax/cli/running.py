@@ -1,0 +1,84 @@
+"""Runs a command whose config comes from gin."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from musicrl_jax.cli import configurables, output
+
+OPERATIVE = "config/operative.gin"
+ROLES = ("learner", "actor", "evaluator")
+
+
+def run(
+    command: str,
+    gin_file: Sequence[str] | None,
+    gin_param: Sequence[str] | None,
+    overrides: Mapping[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Builds the config of `command`, runs it and prints what it returns.
+
+    Args:
+      command: a name in `configurables.COMMANDS`.
+      gin_file: the user's gin files; see `default_file` where there are none.
+      gin_param: single bindings over the files.
+      overrides: fields of the config that options of the command set (or of another
+        config, as `Name.field`); None is unset.
+      as_json: print the result as JSON.
+    """
+    # Reading gin takes longer than `--help` may.
+    from musicrl_jax.cli import bindings, gin_files
+
+    run_dir = str(overrides.get("run_dir") or "")
+    names = gin_file or [default_file(command, run_dir)]
+    entry = configurables.COMMANDS[command]
+    resolved = bindings.resolve(
+        entry.config,
+        [gin_files.find(name) for name in names],
+        gin_param or (),
+        {name: value for name, value in overrides.items() if value is not None},
+    )
+    function = configurables.function(command)
+    save_operative(str(getattr(resolved.config, "run_dir", "")), resolved.operative)
+    result = function(resolved.config, **_callbacks(command, entry))
+    output.show(result, as_json=as_json)
+
+
+def default_file(command: str, run_dir: str) -> str:
+    """Returns the gin file of a command that was given none.
+
+    A role takes the config of its run directory, so that `--run_dir` is enough.
+    """
+    begun = pathlib.Path(run_dir) / OPERATIVE
+    if command in ROLES:
+        return str(begun) if begun.is_file() else "gin/runs/finetune.gin"
+    return f"gin/runs/{command}.gin"
+
+
+def save_operative(run_dir: str, text: str) -> None:
+    """Writes the config into the run directory, where there is none yet."""
+    if not run_dir:
+        return
+    from musicrl_jax.transport import store
+
+    store.open_store(run_dir).put_if_absent(OPERATIVE, text.encode())
+
+
+def _callbacks(command: str, entry: configurables.Command) -> dict[str, Any]:
+    """Returns the arguments through which a run function speaks to the terminal."""
+    from musicrl_jax.cli import progress
+
+    if entry.progress:
+        return {entry.progress: progress.Progress(command)}
+    if not entry.trains:
+        return {}
+    from musicrl_jax.pretraining import loop
+    from musicrl_jax.runs import stopping
+
+    return {
+        "hooks": loop.Hooks(
+            progress=progress.Progress(command), stop=stopping.StopRequest()
+        )
+    }

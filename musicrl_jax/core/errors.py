@@ -1,0 +1,41 @@
+"""Errors that a person can act on, and the exit code of each.
+
+The text of each says the rule, the value and the remedy in one line. `cli` turns
+them into that line on standard error and the exit code; nothing else catches them.
+"""
+
+
+class MusicRLError(Exception):
+    """An error with an exit code; see the subclasses."""
+
+    exit_code = 1
+
+
+class InputError(MusicRLError, ValueError):
+    """The user gave something that cannot be used (exit code 2)."""
+
+    exit_code = 2
+
+
+class InvariantError(MusicRLError, RuntimeError):
+    """Stored state contradicts the protocol; a person must look (exit code 70)."""
+
+    exit_code = 70
+
+
+class TemporaryError(MusicRLError, RuntimeError):
+    """Something that a retry can mend, such as a wait that ran out (exit code 75)."""
+
+    exit_code = 75
+
+
+class ConfigMismatchError(MusicRLError, ValueError):
+    """A role was started with another configuration than its run (exit code 78)."""
+
+    exit_code = 78
+
+
+class Preempted(MusicRLError):  # noqa: N818 - an event, not a fault
+    """The process was asked to stop and saved its state (exit code 143)."""
+
+    exit_code = 143

@@ -1,0 +1,55 @@
+"""Metric writers: JSON lines, memory, several at once."""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from musicrl_jax.core import protocols
+
+
+class JsonLinesWriter:
+    """Appends one JSON object a call: `{"step": 3, "reward/total": 0.5, ...}`."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
+        """Appends one line and closes the file, so that a reader sees it whole."""
+        row = {"step": int(step)} | {name: float(x) for name, x in scalars.items()}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class MemoryWriter:
+    """Keeps `(step, scalars)` rows in a list (tests, notebooks)."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, dict[str, float | int]]] = []
+
+    def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
+        """Appends one row."""
+        self.rows.append((step, dict(scalars)))
+
+
+class ManyWriters:
+    """Passes each row on to several writers."""
+
+    def __init__(self, writers: Sequence[protocols.MetricWriter]) -> None:
+        self._writers = tuple(writers)
+
+    def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
+        """Writes the row to each."""
+        for writer in self._writers:
+            writer.write(step, scalars)
+
+
+def read_json_lines(path: pathlib.Path) -> list[dict[str, float | int]]:
+    """Returns the rows of a `JsonLinesWriter` file; a torn last line is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows

@@ -1,0 +1,199 @@
+"""Figures as PNG: curves and spectrograms, readable without colour vision.
+
+Lines differ by colour (Okabe and Ito's palette), dash and marker; spectrograms use a
+map whose lightness rises evenly.
+"""
+
+import dataclasses
+import io
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from matplotlib import axes, figure, ticker
+
+from musicrl_jax.audio import spectrogram
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DOTS_PER_INCH = 110
+DYNAMIC_RANGE_DB = 70.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Line:
+    """One curve.
+
+    Attributes:
+      label: for the legend; empty for none.
+      points: draw a marker at each point and, with `line` False, nothing else.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    points: bool = False
+    line: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+      limit: a level to mark with a grey line, and its name.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+    limit: tuple[float, str] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sound:
+    """One waveform of a spectrogram grid."""
+
+    title: str
+    waveform: Float[np.ndarray, " n"]
+
+
+def curves(panels: Sequence[Panel], columns: int = 2) -> bytes:
+    """Returns a PNG of panels, row by row."""
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    canvas = figure.Figure(figsize=(5.2 * columns, 3.6 * rows), layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False).flat
+    for place, panel in zip(grid, panels, strict=False):
+        _draw(place, panel)
+    for place in list(grid)[len(panels) :]:
+        place.set_visible(False)
+    return _png(canvas)
+
+
+def spectrograms(sounds: Sequence[Sequence[Sound]], sample_rate_hz: int) -> bytes:
+    """Returns a PNG of log-mel spectrograms in dB, one row of sounds a row.
+
+    All share one scale, whose top is the loudest value of all.
+    """
+    config = spectrogram.MelConfig(sample_rate_hz=sample_rate_hz, num_mels=96)
+    images = [[_decibels(sound.waveform, config) for sound in row] for row in sounds]
+    top = max(float(image.max()) for row in images for image in row)
+    columns = max(len(row) for row in sounds)
+    size = (4.6 * columns + 0.8, 2.1 * len(sounds) + 0.3)
+    canvas = figure.Figure(figsize=size, layout="constrained")
+    grid = canvas.subplots(len(sounds), columns, squeeze=False)
+    shown = None
+    for places, row, pictures in zip(grid, sounds, images, strict=True):
+        for place, sound, picture in zip(places, row, pictures, strict=False):
+            shown = place.imshow(
+                picture.T,
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=top - DYNAMIC_RANGE_DB,
+                vmax=top,
+                extent=(0, len(sound.waveform) / sample_rate_hz, 0, config.num_mels),
+            )
+            place.set_title(sound.title, fontsize=9, loc="left")
+            _mel_axis(place, config)
+        places[0].set_ylabel("kHz")
+    for place in grid[-1]:
+        place.set_xlabel("seconds")
+    if shown is not None:
+        canvas.colorbar(shown, ax=grid, label="dB", fraction=0.02, pad=0.01)
+    return _png(canvas)
+
+
+def pairs(
+    before: Float[np.ndarray, " b"],
+    after: Float[np.ndarray, " b"],
+    groups: Sequence[str],
+    label: str,
+) -> bytes:
+    """Returns a PNG with one point a prompt: after against before."""
+    points = [
+        Line(
+            label=name,
+            x=before[[group == name for group in groups]].tolist(),
+            y=after[[group == name for group in groups]].tolist(),
+            points=True,
+            line=False,
+        )
+        for name in dict.fromkeys(groups)
+    ]
+    low = float(min(before.min(), after.min()))
+    high = float(max(before.max(), after.max()))
+    same = Line(label="no change", x=(low, high), y=(low, high))
+    panel = Panel(
+        title="Each prompt, same seed before and after",
+        x_label=f"{label} before",
+        y_label=f"{label} after",
+        lines=[*points, same],
+    )
+    return curves([panel])
+
+
+def _draw(place: axes.Axes, panel: Panel) -> None:
+    for index, line in enumerate(panel.lines):
+        style = index % len(COLOURS)
+        place.plot(
+            line.x,
+            line.y,
+            color=COLOURS[style],
+            linestyle=DASHES[style] if line.line else "none",
+            marker=MARKERS[style] if line.points else None,
+            markersize=4.5,
+            linewidth=1.8,
+            alpha=1.0 if line.line else 0.75,
+            label=line.label or None,
+        )
+    if panel.limit is not None:
+        level, name = panel.limit
+        place.axhline(level, color="0.45", linewidth=1.2, linestyle=(0, (6, 3)))
+        corner = (0.02, level)
+        place.annotate(
+            name,
+            corner,
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 3),
+            textcoords="offset points",
+            fontsize=8,
+            color="0.35",
+        )
+    place.set_title(panel.title, fontsize=11, loc="left")
+    place.set_xlabel(panel.x_label)
+    place.set_ylabel(panel.y_label)
+    place.grid(visible=True, color="0.9", linewidth=0.8)
+    place.spines[["top", "right"]].set_visible(False)
+    if any(line.label for line in panel.lines):
+        place.legend(fontsize=8, frameon=False)
+
+
+def _decibels(
+    waveform: Float[np.ndarray, " n"], config: spectrogram.MelConfig
+) -> Float[np.ndarray, "frames m"]:
+    log = spectrogram.log_mel(jnp.asarray(waveform)[None], config)[0]
+    return np.asarray(log) * (20 / np.log(10))
+
+
+def _mel_axis(place: axes.Axes, config: spectrogram.MelConfig) -> None:
+    """Labels mel bands with the frequencies at their places."""
+    kilohertz = np.array([0.2, 0.5, 1.0, 2.0, 4.0, 7.0])
+    kilohertz = kilohertz[kilohertz * 2000 <= config.sample_rate_hz]
+    top = spectrogram.mel_from_hz(np.array([config.sample_rate_hz / 2]))[0]
+    places = spectrogram.mel_from_hz(1000 * kilohertz) / top * config.num_mels
+    place.yaxis.set_major_locator(ticker.FixedLocator(places.tolist()))
+    place.yaxis.set_major_formatter(
+        ticker.FixedFormatter([f"{value:g}" for value in kilohertz])
+    )
+    place.tick_params(labelsize=8)
+
+
+def _png(canvas: figure.Figure) -> bytes:
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return buffer.getvalue()

@@ -1,0 +1,251 @@
+"""The learner process: decide a batch, update, checkpoint, publish, until done.
+
+It is an SPMD program: every host runs this loop in step. Host 0 decides what a batch
+holds; a manifest that exists already is used as it is, so that a resumed learner
+repeats what was decided before, bit for bit on the same devices.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from musicrl_jax.core import arrays, errors, protocols, sharding, trajectory
+from musicrl_jax.learning import channel as channels
+from musicrl_jax.learning import config as configs
+from musicrl_jax.learning import state as states
+from musicrl_jax.learning import update as updates
+from musicrl_jax.transport import batches, manifests, waits
+
+DONE_KEY = "learner/done"
+MOST_SKIPPED_IN_A_ROW = 10
+
+
+@dataclasses.dataclass(kw_only=True)
+class Progress:
+    """Where the loop is; the one thing in it that changes.
+
+    Attributes:
+      state: after `step` updates. Each update gives the buffers of the one before away.
+      step: updates done.
+      saved_step: the newest step that a checkpoint was begun for, -1 for none.
+      waited: seconds spent waiting for batches.
+      skipped: updates of the run that were not finite.
+      skipped_in_a_row: of these, the ones just now.
+    """
+
+    state: states.LearnerState
+    step: int
+    saved_step: int
+    waited: float = 0.0
+    skipped: float = 0.0
+    skipped_in_a_row: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Learner:
+    """Everything that the loop needs; `run` is the loop.
+
+    Attributes:
+      update: the algorithm.
+      config: its numbers.
+      channel: trajectories in, checkpoints and publications out.
+      mesh: where state and batches lie.
+      centre_value: sets the value head to a mean reward, before the first update.
+      publish_every: steps between two checkpoints.
+      metrics: takes a row a step.
+      stop: whether this process was asked to save and stop, the same on every host.
+      patience: for batches.
+      beat: is told each row of numbers.
+      clock: seconds that never run backwards.
+    """
+
+    update: updates.Update
+    config: configs.LearnerConfig
+    channel: channels.Channel
+    mesh: Mesh
+    centre_value: Callable[[arrays.Params, float], arrays.Params]
+    publish_every: int
+    metrics: protocols.MetricWriter
+    stop: Callable[[], bool]
+    patience: waits.Patience
+    beat: Callable[[Mapping[str, float]], None]
+    clock: Callable[[], float] = time.monotonic
+
+    def run(self, state: states.LearnerState, saved_step: int) -> states.LearnerState:
+        """Updates `state` until the run's steps are done or its KL budget is spent.
+
+        Args:
+          state: fresh or restored.
+          saved_step: the step that is on disk already, -1 where none is.
+
+        Raises:
+          Preempted: asked to stop; the state is on disk.
+          TemporaryError: no batch in time, or a checkpoint could not be written.
+          InvariantError: another learner took over, or updates stay non-finite.
+        """
+        at = Progress(
+            state=state,
+            step=int(state.step),
+            saved_step=saved_step,
+            skipped=float(state.skipped),
+        )
+        self._save(at)
+        self._publish_finished(wait=True)
+        try:
+            reason = self._loop(at)
+        except errors.Preempted:
+            self._save(at)
+            self._publish_finished(wait=True)
+            raise
+        self._save(at)
+        self._publish_finished(wait=True)
+        if jax.process_index() == 0:
+            record = {"step": at.step, "reason": reason, "epoch": self.channel.epoch}
+            self.channel.store.put_if_absent(DONE_KEY, json.dumps(record).encode())
+        return at.state
+
+    def _loop(self, at: Progress) -> str:
+        """Updates; returns why it ended: "steps" or "kl_budget"."""
+        started = self.clock()
+        while at.step < self.config.steps:
+            manifest = self._manifest(at)
+            row = self._step(at, manifest)
+            row["time/wait_share"] = at.waited / max(self.clock() - started, 1e-9)
+            self.metrics.write(at.step, row)
+            self.beat({"step": at.step} | row)
+            if at.step % self.publish_every == 0:
+                self._save(at)
+            self._publish_finished(wait=False)
+            if row.get("kl/sequence", 0.0) > self.config.kl_budget_nats:
+                return "kl_budget"
+        return "steps"
+
+    def _manifest(self, at: Progress) -> manifests.Manifest:
+        """Returns the definition of the next batch, the same on every host."""
+        started = self.clock()
+        if self.stop():
+            raise _preempted(at.step)
+        patience = dataclasses.replace(self.patience, meanwhile=lambda: self._idle(at))
+        if jax.process_index() == 0:
+            manifest = self.channel.leader.manifest(at.step, patience)
+        else:
+            manifest = waits.wait_for(
+                lambda: self.channel.log.get(at.step),
+                f"host 0 to decide batch {at.step}",
+                patience,
+            )
+        batches.agree_on(manifest)
+        at.waited += self.clock() - started
+        return manifest
+
+    def _idle(self, at: Progress) -> None:
+        """Publishes what is on disk while waiting; on one host, heeds a request."""
+        self._publish_finished(wait=False)
+        if jax.process_count() == 1 and self.stop():
+            raise _preempted(at.step)
+
+    def _step(self, at: Progress, manifest: manifests.Manifest) -> dict[str, float]:
+        """Moves the state by one update; returns its numbers."""
+        started = self.clock()
+        batch = self._batch(manifest)
+        state = at.state
+        if at.step == 0:
+            mean = float(jnp.mean(batch.rewards))
+            value = self.centre_value(state.value, mean)
+            state = dataclasses.replace(state, value=value)
+        warming = at.step < self.config.value_warmup_steps
+        update = self.update.warm_up if warming else self.update
+        at.state, numbers = update(state, batch)
+        row = {name: float(x) for name, x in jax.device_get(numbers).items()}
+        at.step += 1
+        self._count_skipped(at, row)
+        return row | {
+            "reward/mean": float(jnp.mean(batch.rewards)),
+            "lag/mean": float(np.mean(manifest.staleness)),
+            "lag/max": float(np.max(manifest.staleness)),
+            "time/update": self.clock() - started,
+            **{f"dropped/{why}": n for why, n in manifest.drop_counts.items()},
+        }
+
+    def _batch(self, manifest: manifests.Manifest) -> trajectory.TrajectoryBatch:
+        """Returns the batch that `manifest` defines, laid over the mesh."""
+        self._check_temperature(manifest)
+        rows = sharding.batch_sharding(self.mesh)
+        return batches.assemble(self.channel.trajectories, manifest, rows)
+
+    def _check_temperature(self, manifest: manifests.Manifest) -> None:
+        for key, source in manifest.objects.items():
+            sampled = self.channel.trajectories.load(key, source.sha256).temperature
+            if sampled != self.config.temperature:
+                raise errors.InvariantError(
+                    f"Actors must sample at LearnerConfig.temperature "
+                    f"({self.config.temperature}); {key} was sampled at {sampled}. "
+                    "Give all roles the same config."
+                )
+
+    def _count_skipped(self, at: Progress, row: dict[str, float]) -> None:
+        """Gives up where updates stay non-finite, before weights could be harmed."""
+        more = row["update/skipped"] > at.skipped
+        at.skipped = row["update/skipped"]
+        at.skipped_in_a_row = at.skipped_in_a_row + 1 if more else 0
+        if at.skipped_in_a_row > MOST_SKIPPED_IN_A_ROW:
+            raise errors.InvariantError(
+                f"{at.skipped_in_a_row} updates in a row were not finite, at step "
+                f"{at.step}. Lower the learning rates or look at the rewards; the last "
+                "checkpoint is good."
+            )
+
+    def _save(self, at: Progress) -> None:
+        """Begins to save the state, unless its step is saved already."""
+        if at.saved_step >= at.step:
+            return
+        self._publish_finished(wait=True)
+        self.channel.checkpoints.save(
+            at.step, as_trees(at.state), {"config_hash": self.channel.config_hash}
+        )
+        at.saved_step = at.step
+
+    def _publish_finished(self, *, wait: bool) -> None:
+        """Publishes the checkpoints that have reached the disk."""
+        if wait:
+            self.channel.checkpoints.wait()
+        for saved in self.channel.checkpoints.finished():
+            self.channel.publish(saved)
+
+
+def as_trees(state: states.LearnerState) -> dict[str, Any]:
+    """Returns what a checkpoint holds of a state; the reference comes from theta_0."""
+    optimizer = {
+        "policy": state.policy_optimizer,
+        "value": state.value_optimizer,
+        "skipped": state.skipped,
+    }
+    return {"policy": state.policy, "value": state.value, "optimizer": optimizer}
+
+
+def from_trees(
+    trees: Mapping[str, Any], step: int, reference: arrays.Params
+) -> states.LearnerState:
+    """Returns the state of which `as_trees` gave `trees`."""
+    return states.LearnerState(
+        policy=trees["policy"],
+        value=trees["value"],
+        reference=reference,
+        policy_optimizer=trees["optimizer"]["policy"],
+        value_optimizer=trees["optimizer"]["value"],
+        step=jnp.asarray(step, jnp.int32),
+        skipped=trees["optimizer"]["skipped"],
+    )
+
+
+def _preempted(step: int) -> errors.Preempted:
+    return errors.Preempted(
+        f"Asked to stop at step {step}; everything is saved. The same command goes on."
+    )

@@ -1,0 +1,118 @@
+"""The two towers of MuLan."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Int, Key
+
+from musicrl_jax.core import arrays
+from musicrl_jax.models.mulan import config as mulan_config
+from musicrl_jax.nn import block, convolution, normalization
+
+INITIAL_LOG_SCALE = 2.659
+"""ln(1 / 0.07), CLIP's initial inverse temperature."""
+
+
+class AudioTower(nn.Module):
+    """Log-mel frames to a vector: strided ConvNeXt stages, then pooling over time.
+
+    Nothing knows its absolute time, so clips of any length fit.
+    """
+
+    config: mulan_config.MulanConfig
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        sizes = self.config
+        self.halve = [
+            nn.Conv(width, (4,), strides=(2,), padding="SAME")
+            for width in sizes.audio_widths
+        ]
+        self.stages = [
+            convolution.ConvNeXtStack(
+                convolution.ConvNeXtConfig(width=width, kernel=sizes.kernel),
+                sizes.audio_blocks,
+            )
+            for width in sizes.audio_widths
+        ]
+        self.norm = nn.LayerNorm()
+        self.head = nn.Dense(sizes.embedding)
+
+    def __call__(self, mel: Float[Array, "b frames m"]) -> Float[Array, "b e"]:
+        """Returns vectors of any length; the mean and spread over time decide."""
+        x = (mel - self.config.mel_mean) / self.config.mel_deviation
+        for halve, stage in zip(self.halve, self.stages, strict=True):
+            x = stage(halve(x))
+        x = self.norm(x)
+        spread = jnp.sqrt(jnp.var(x, axis=1) + 1e-6)
+        return self.head(jnp.concatenate([jnp.mean(x, axis=1), spread], axis=-1))
+
+
+class TextTower(nn.Module):
+    """Word ids to a vector: a small transformer, then attention pooling."""
+
+    config: mulan_config.MulanConfig
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        sizes = self.config
+        shape = block.BlockConfig(
+            width=sizes.text_width, heads=sizes.text_heads, layers=sizes.text_layers
+        )
+        self.words = nn.Embed(sizes.vocabulary_size, sizes.text_width)
+        self.stack = block.TransformerStack(shape)
+        self.norm = nn.LayerNorm()
+        self.weight = nn.Dense(1)
+        self.head = nn.Dense(sizes.embedding)
+
+    def __call__(self, text: Int[Array, "b w"]) -> Float[Array, "b e"]:
+        """Returns vectors of any length; padding (0) changes nothing.
+
+        A caption of padding alone counts as one padding word.
+        """
+        first = jnp.arange(text.shape[-1]) == 0
+        present = (text > 0) | (first[None, :] & jnp.all(text == 0, axis=-1)[:, None])
+        batch, words = text.shape
+        mask = jnp.broadcast_to(present[:, None, :], (batch, words, words))
+        x = self.norm(self.stack(self.words(text), mask))
+        scores = jnp.where(present, self.weight(x)[..., 0], -1e9)
+        pooled = jnp.einsum("bw,bwd->bd", jax.nn.softmax(scores, axis=-1), x)
+        return self.head(pooled)
+
+
+class DualEncoder(nn.Module):
+    """Both towers and the contrastive loss's temperature."""
+
+    config: mulan_config.MulanConfig
+
+    def setup(self) -> None:
+        """Declares the towers."""
+        self.audio = AudioTower(self.config)
+        self.text = TextTower(self.config)
+        self.log_scale = self.param(
+            "log_scale", nn.initializers.constant(INITIAL_LOG_SCALE), ()
+        )
+
+    def embed_audio(self, mel: Float[Array, "b frames m"]) -> Float[Array, "b e"]:
+        """Returns unit vectors of log-mel clips."""
+        return normalization.unit(self.audio(mel))
+
+    def embed_text(self, text: Int[Array, "b w"]) -> Float[Array, "b e"]:
+        """Returns unit vectors of captions."""
+        return normalization.unit(self.text(text))
+
+    def __call__(
+        self, mel: Float[Array, "b frames m"], text: Int[Array, "b w"]
+    ) -> tuple[Float[Array, "b e"], Float[Array, "b e"], Float[Array, ""]]:
+        """Returns both embeddings and the log of the inverse temperature, capped."""
+        # CLIP's cap: above a hundred the loss becomes unstable.
+        scale = jnp.minimum(self.log_scale, jnp.log(100.0))
+        return self.embed_audio(mel), self.embed_text(text), scale
+
+
+def init_params(config: mulan_config.MulanConfig, key: Key[Array, ""]) -> arrays.Tree:
+    """Returns random parameters of `DualEncoder`."""
+    frames = 2 ** len(config.audio_widths)
+    mel = jnp.zeros((1, frames, config.num_mels))
+    text = jnp.zeros((1, config.text_words), jnp.int32)
+    return DualEncoder(config=config).init(key, mel, text)["params"]

@@ -1,0 +1,119 @@
+"""The two transformers with a head: logits of the policy, values of the baseline."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
+
+from musicrl_jax.core import layout as layouts
+from musicrl_jax.models.musiclm import config as configs
+from musicrl_jax.models.musiclm import depth, temporal
+
+IMPOSSIBLE = -1e30
+"""Logit of an entry that a position's codebook lacks; its probability is exactly 0."""
+
+
+class MusicLM(nn.Module):
+    """A distribution over the tokens of a clip."""
+
+    config: configs.MusicLMConfig
+    layout: layouts.TokenLayout
+
+    def setup(self) -> None:
+        """Declares both transformers and one head for each position."""
+        self.temporal = temporal.Temporal(self.config, self.layout)
+        self.depth = depth.Depth(self.config, self.layout)
+        shape = (
+            self.layout.tokens_per_frame,
+            self.config.depth_width,
+            self.layout.vocabulary_size,
+        )
+        self.heads = self.param("heads", nn.initializers.normal(stddev=0.02), shape)
+
+    def __call__(
+        self,
+        tokens: Int[Array, "b f q"],
+        previous: Int[Array, "b f q"],
+        conditioning: Int[Array, "b k"],
+        offset: Int[Array, " b"],
+    ) -> Float[Array, "b f q v"]:
+        """Returns float32 logits of every token of a crop; see `Temporal.__call__`."""
+        return self.token_logits(self.states(previous, conditioning, offset), tokens)
+
+    def states(
+        self,
+        previous: Int[Array, "b f q"],
+        conditioning: Int[Array, "b k"],
+        offset: Int[Array, " b"],
+    ) -> Float[Array, "b f d"]:
+        """Returns a state of each frame."""
+        return self.temporal(previous, conditioning, offset)
+
+    def token_logits(
+        self, states: Float[Array, "b f d"], tokens: Int[Array, "b f q"]
+    ) -> Float[Array, "b f q v"]:
+        """Returns float32 logits; those of position q see its tokens before q."""
+        batch, frames, positions = tokens.shape
+        features = self.depth(
+            states.reshape(batch * frames, -1), tokens.reshape(batch * frames, -1)
+        )
+        heads = self.heads.astype(features.dtype)
+        logits = jnp.einsum("bqe,qev->bqv", features, heads)
+        logits = logits.astype(jnp.float32).reshape(batch, frames, positions, -1)
+        valid = jnp.asarray(self.layout.valid_entries())
+        return jnp.where(valid[None, None], logits, IMPOSSIBLE)
+
+    def prefill(
+        self, conditioning: Int[Array, "b k"], num_frames: int
+    ) -> temporal.TemporalCache:
+        """Runs the conditioning."""
+        return self.temporal.prefill(conditioning, num_frames)
+
+    def begin_frame(
+        self, cache: temporal.TemporalCache, previous: Int[Array, "b q"]
+    ) -> tuple[temporal.TemporalCache, depth.DepthCache]:
+        """Runs the temporal transformer for the next frame."""
+        cache, state = self.temporal.extend(cache, previous)
+        return cache, self.depth.begin(state)
+
+    def next_logits(
+        self,
+        cache: depth.DepthCache,
+        before: Int[Array, " b"],
+        position: Int[Array, ""],
+    ) -> tuple[depth.DepthCache, Float[Array, "b v"]]:
+        """Returns float32 logits of token `position`; `before` is the one before it."""
+        cache, features = self.depth.extend(cache, before, position)
+        head = jax.lax.dynamic_index_in_dim(self.heads, position, keepdims=False)
+        logits = (features @ head.astype(features.dtype)).astype(jnp.float32)
+        valid = jnp.asarray(self.layout.valid_entries())[position]
+        return cache, jnp.where(valid[None], logits, IMPOSSIBLE)
+
+
+class Value(nn.Module):
+    """The baseline: the policy's trunk with one number for each token."""
+
+    config: configs.MusicLMConfig
+    layout: layouts.TokenLayout
+
+    def setup(self) -> None:
+        """Declares both transformers and the head, which starts at zero."""
+        self.temporal = temporal.Temporal(self.config, self.layout)
+        self.depth = depth.Depth(self.config, self.layout)
+        self.head = nn.Dense(1, kernel_init=nn.initializers.zeros)
+
+    def __call__(
+        self,
+        tokens: Int[Array, "b f q"],
+        previous: Int[Array, "b f q"],
+        conditioning: Int[Array, "b k"],
+        offset: Int[Array, " b"],
+    ) -> Float[Array, "b f q"]:
+        """Returns V of the state before each token, float32."""
+        batch, frames, positions = tokens.shape
+        states = self.temporal(previous, conditioning, offset)
+        features = self.depth(
+            states.reshape(batch * frames, -1), tokens.reshape(batch * frames, -1)
+        )
+        values = self.head(features.astype(jnp.float32))
+        return values.reshape(batch, frames, positions)

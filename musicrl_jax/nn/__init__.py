@@ -1,0 +1,10 @@
+"""Network parts with no knowledge of music: attention, caches, blocks.
+
+    positions     rotary position embedding
+    attention     masks, and self-attention with and without a cache
+    cache         keys and values of the past, in a ring
+    block         pre-norm transformer blocks and stacks of them
+
+Compute runs in the config's dtype, norms and softmax in float32, parameters are
+float32. Layer parameters of a stack carry the layer number as their first axis.
+"""

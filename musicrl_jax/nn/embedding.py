@@ -1,0 +1,44 @@
+"""Several embedding tables, one for each position of a short tuple of ids."""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
+
+
+class TupleEmbedding(nn.Module):
+    """Embeds tuples `[..., q]` of ids; each position has its own table.
+
+    Attributes:
+      positions: the length of axis q.
+      size: entries of each table.
+      width: features of an embedding.
+      dtype: of the output.
+    """
+
+    positions: int
+    size: int
+    width: int
+    dtype: jnp.dtype
+
+    def setup(self) -> None:
+        """Declares the tables."""
+        self.table = self.param(
+            "table",
+            nn.initializers.normal(stddev=0.1),
+            (self.positions, self.size, self.width),
+        )
+
+    def __call__(self, ids: Int[Array, "*n q"]) -> Float[Array, "*n q d"]:
+        """Returns the embedding of each id."""
+        starts = jnp.arange(self.positions) * self.size
+        rows = ids + starts.reshape((1,) * (ids.ndim - 1) + (-1,))
+        flat = self.table.reshape(-1, self.width).astype(self.dtype)
+        return flat[rows]
+
+    def one(
+        self, ids: Int[Array, " b"], position: Int[Array, ""]
+    ) -> Float[Array, "b d"]:
+        """Returns the embeddings of ids of one position."""
+        table = jax.lax.dynamic_index_in_dim(self.table, position, keepdims=False)
+        return table.astype(self.dtype)[ids]

@@ -1,0 +1,51 @@
+"""What a network must bring to be trained by `loop.train`."""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from musicrl_jax.core import arrays
+
+Batch = Mapping[str, Array]
+"""Named arrays of one step; the first axis of each is examples (sharded)."""
+
+Metrics = Mapping[str, Float[Array, ""]]
+"""Named scalars of one step, under path names such as `loss/mel`."""
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A network with its loss. Hashable: it is a static part of the compiled step."""
+
+    def init(self, key: Key[Array, ""]) -> tuple[arrays.Params, arrays.Params]:
+        """Returns fresh parameters and statistics.
+
+        Statistics are arrays that the optimizer does not touch, such as codebooks that
+        follow moving averages; `{}` for a network that has none.
+        """
+        ...
+
+    def loss(
+        self,
+        params: arrays.Params,
+        statistics: arrays.Params,
+        batch: Batch,
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, ""], tuple[arrays.Params, Metrics]]:
+        """Returns the scalar to minimise, the new statistics, and metrics.
+
+        Means over examples must run over the whole first axis of the batch, so that
+        the value does not depend on how many devices hold it.
+        """
+        ...
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Training data as a pure function of the step, which makes a resume exact."""
+
+    def batch(self, step: int) -> Mapping[str, np.ndarray]:
+        """Returns the arrays of step `step`, always the same for the same number."""
+        ...

@@ -1,0 +1,93 @@
+"""Linear combinations of rewards, with each part kept (paper, section 3.2)."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from musicrl_jax.core import errors, protocols
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """One term of a sum: `weight * (score + offset) * scale`.
+
+    Attributes:
+      name: under which the raw score is kept.
+      reward: gives the raw score as its "total".
+      weight: of the rescaled score in the sum.
+      offset: added to the raw score.
+      scale: multiplies it then; a mean opinion score of 1 to 5 becomes 0 to 1 with
+        offset -1 and scale 1/4 (paper, section 4.2).
+    """
+
+    name: str
+    reward: protocols.Reward
+    weight: float = 1.0
+    offset: float = 0.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name == "total":
+            raise errors.InputError(
+                f"A part of a reward needs a name other than 'total'; got "
+                f"{self.name!r}. Set Part.name, for example to 'text_adherence'."
+            )
+        if not np.isfinite([self.weight, self.offset, self.scale]).all():
+            raise errors.InputError(
+                f"Weight, offset and scale must be finite; got {self.weight}, "
+                f"{self.offset}, {self.scale} for part {self.name!r}."
+            )
+
+
+class LinearReward:
+    """The weighted sum of rewards as "total", and each part's raw score by name."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        names = [part.name for part in parts]
+        if not names or len(set(names)) != len(names):
+            raise errors.InputError(
+                f"A linear reward needs parts of distinct names; got {names}."
+            )
+        self._parts = tuple(parts)
+
+    def __call__(
+        self,
+        captions: Sequence[str],
+        waveform: Float[np.ndarray, "b n"],
+        tokens: Int[np.ndarray, "b f q"],
+    ) -> Mapping[str, Float[np.ndarray, " b"]]:
+        """Returns raw scores by part, a part's own parts as `part/name`, and "total".
+
+        Raises:
+          InputError: where a part returns other than one number a clip.
+        """
+        scores: dict[str, Float[np.ndarray, " b"]] = {}
+        total = np.zeros(len(captions), np.float32)
+        for part in self._parts:
+            own = part.reward(captions, waveform, tokens)
+            raw = _checked(part.name, own, len(captions))
+            scores[part.name] = raw
+            scores |= {
+                f"{part.name}/{name}": np.asarray(score, np.float32)
+                for name, score in own.items()
+                if name != "total"
+            }
+            total += np.float32(part.weight * part.scale) * (
+                raw + np.float32(part.offset)
+            )
+        return scores | {"total": total}
+
+
+def _checked(
+    name: str, scores: Mapping[str, object], clips: int
+) -> Float[np.ndarray, " b"]:
+    """Returns a part's "total" as float32, whatever dtype the part used."""
+    raw = np.asarray(scores.get("total"), np.float32)
+    if raw.shape != (clips,):
+        raise errors.InputError(
+            f"Reward {name!r} must return under 'total' one number for each of {clips} "
+            f"clips; got shape {raw.shape} and keys {sorted(scores)}."
+        )
+    return raw

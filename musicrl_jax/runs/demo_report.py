@@ -1,0 +1,97 @@
+"""What the demo's report shows of a finished run."""
+
+import dataclasses
+import platform
+
+import jax
+
+from musicrl_jax.evaluation import comparison, facts, report_data
+from musicrl_jax.runs import demo_bench, demo_references, run_config
+
+TITLE = "MusicRL demo: fine-tuning a text-to-music model with KL-REINFORCE"
+SYNTHETIC = (
+    "All music here is synthetic: the starter's networks were trained on a procedural "
+    "corpus, composed by rules and rendered with a General MIDI soundfont, and the "
+    "captions were written by a program. MuLan, the reward, is a small network trained "
+    "on the same corpus. Figures say nothing about recorded music."
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Clips and scores before and after, and the update that "after" is of."""
+
+    bench: demo_bench.Bench
+    before: demo_bench.Made
+    after: demo_bench.Made
+    comparison: comparison.Comparison
+    step: int
+
+
+def compose(
+    judged: Judged,
+    training: run_config.RunConfig,
+    run_facts: facts.RunFacts,
+    *,
+    examples: int,
+) -> report_data.ReportData:
+    """Returns the report's data, but for the time that all took.
+
+    Raises:
+      InputError: where the reference clips cannot be read.
+    """
+    real = demo_references.measure(training, judged.bench.scorer)
+    kl = float(judged.after.kl.mean())
+    return report_data.ReportData(
+        title=TITLE,
+        comparison=judged.comparison,
+        facts=run_facts,
+        examples=_examples(judged, examples),
+        references=real.examples,
+        real=real.figures,
+        kl={
+            "sequence": kl,
+            "token": kl / judged.after.clips.tokens[0].size,
+            "budget": training.learner.kl_budget_nats,
+        },
+        seed=training.seed,
+        wall_seconds=0.0,
+        sample_rate_hz=judged.bench.scorer.sample_rate_hz,
+        notes=(SYNTHETIC,),
+        settings=_settings(training, judged.step),
+    )
+
+
+def _examples(judged: Judged, count: int) -> list[report_data.Example]:
+    """Returns the first prompts of each kind: chosen before anything was heard."""
+    kinds = [prompt.origin for prompt in judged.bench.prompts]
+    share = -(-count // len(set(kinds)))
+    first = [
+        index for index, kind in enumerate(kinds) if kinds[:index].count(kind) < share
+    ]
+    return [
+        report_data.Example(
+            index=index,
+            seed=index,
+            before=judged.before.clips.waveform[index],
+            after=judged.after.clips.waveform[index],
+        )
+        for index in first[:count]
+    ]
+
+
+def _settings(training: run_config.RunConfig, step: int) -> dict[str, str]:
+    learner = training.learner
+    return {
+        "policy judged, of update": str(step),
+        "clips per update": str(learner.batch_clips),
+        "seconds per clip": f"{training.clip_seconds:g}",
+        "KL weight (alpha)": f"{learner.kl_weight:g}",
+        "KL mode": learner.kl_mode,
+        "baseline": learner.baseline,
+        "policy learning rate": f"{learner.policy_learning_rate:g}",
+        "temperature": f"{learner.temperature:g}",
+        "actors": str(training.num_actors),
+        "device": f"{jax.devices()[0].device_kind}, JAX {jax.__version__}",
+        "Python": platform.python_version(),
+    }

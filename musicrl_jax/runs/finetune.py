@@ -1,0 +1,132 @@
+"""`musicrl finetune`: learner, actors and evaluator as processes on this machine."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from musicrl_jax.core import errors
+from musicrl_jax.learning import learner
+from musicrl_jax.runs import live_view, run_config, stopping, supervisor, system
+
+OPERATIVE_GIN = "config/operative.gin"
+POLL_SECONDS = 0.5
+EVALUATOR_GRACE_SECONDS = 300.0
+
+# glibc otherwise gives every large array back to the kernel and has its pages zeroed
+# anew for the next one, about a quarter of an update's time on a CPU.
+KEEP_PAGES = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finished:
+    """How a run ended.
+
+    Attributes:
+      step: updates done.
+      reason: "steps", or "kl_budget" where the budget was spent before.
+      restarts: how often a role was started again.
+    """
+
+    step: int
+    reason: str
+    restarts: int
+
+
+def run(config: run_config.RunConfig) -> dict[str, Any]:
+    """Fine-tunes on this machine; the same call resumes a run that was stopped.
+
+    Returns:
+      The fields of `Finished`.
+
+    Raises:
+      InputError: bad input, before any process is started.
+      RoleError: a role failed for good; its exit code becomes this process's.
+      Preempted: this process was asked to stop; the run is saved.
+    """
+    if "://" in config.run_dir:
+        raise errors.InputError(
+            f"`finetune` runs on one machine's disk; got {config.run_dir}. Start "
+            "`musicrl learner`, `actor` and `evaluator` for a bucket."
+        )
+    run_dir = pathlib.Path(config.run_dir)
+    store, _ = run_config.open_run(config)
+    system.networks_directory(config.networks)
+    gin_file = run_dir / OPERATIVE_GIN
+    if not gin_file.exists():
+        raise errors.InputError(
+            f"A run keeps its gin config in {gin_file}; there is none. Start the run "
+            "with `musicrl finetune --gin_file ... --run_dir ...`."
+        )
+    stop = stopping.StopRequest()
+    roles = make_roles(config, gin_file)
+    family = supervisor.Supervisor(roles, run_dir / "logs", KEEP_PAGES)
+    try:
+        family.start()
+        watch(family, config, stop)
+    finally:
+        family.stop()
+    record = json.loads(store.get(learner.DONE_KEY) or b"{}")
+    return dataclasses.asdict(
+        Finished(
+            step=record["step"], reason=record["reason"], restarts=family.restarts()
+        )
+    )
+
+
+def make_roles(
+    config: run_config.RunConfig, gin_file: pathlib.Path
+) -> list[supervisor.Role]:
+    """Returns the processes of a run: one learner, the actors, one evaluator."""
+
+    def command(role: str, *more: str) -> Sequence[str]:
+        shared = ("--run_dir", config.run_dir, "--gin_file", str(gin_file))
+        return (sys.executable, "-m", "musicrl_jax.cli.main", role, *shared, *more)
+
+    actors = [
+        supervisor.Role(
+            name=f"actor-{number}", command=command("actor", "--actor_id", str(number))
+        )
+        for number in range(config.num_actors)
+    ]
+    return [
+        supervisor.Role(name="learner", command=command("learner")),
+        *actors,
+        supervisor.Role(name="evaluator", command=command("evaluator")),
+    ]
+
+
+def watch(
+    family: supervisor.Supervisor,
+    config: run_config.RunConfig,
+    stop: stopping.StopRequest,
+) -> None:
+    """Returns when learner and evaluator are done; shows how the run goes meanwhile.
+
+    Raises:
+      RoleError: a role failed for good.
+      Preempted: this process was asked to stop.
+    """
+    done_since: float | None = None
+    with live_view.LiveView(pathlib.Path(config.run_dir), config.learner.steps) as view:
+        while True:
+            family.poll()
+            view.update(family.restarts())
+            if stop():
+                raise errors.Preempted(
+                    f"Stopped on request; run {config.run_dir} goes on with the same "
+                    "command."
+                )
+            if family.code("learner") == 0:
+                done_since = done_since or time.monotonic()
+                waited = time.monotonic() - done_since
+                if family.code("evaluator") == 0 or waited > EVALUATOR_GRACE_SECONDS:
+                    return
+            time.sleep(POLL_SECONDS)

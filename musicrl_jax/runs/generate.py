@@ -1,0 +1,156 @@
+"""`musicrl generate`: prompts to WAV files."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from musicrl_jax.audio import levels, waveform
+from musicrl_jax.core import errors, rng
+from musicrl_jax.runs import system
+
+MOST_CHARACTERS = 2000
+LONGEST_SECONDS = 30.0
+SHORTEST_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerateConfig:
+    """What to make.
+
+    Attributes:
+      prompts: descriptions of the music, in English for the starter model.
+      out: the WAV file to write; for several prompts a folder.
+      seconds: its length; the policy was trained on positions up to 30 s.
+      seed: another seed is another piece.
+      networks: directory of the networks; empty means those of the package.
+      temperature: of sampling (paper, section 4.2).
+    """
+
+    prompts: tuple[str, ...]
+    out: str = "generated.wav"
+    seconds: float = 30.0
+    seed: int = 0
+    networks: str = ""
+    temperature: float = 0.99
+
+    def __post_init__(self) -> None:
+        if not self.prompts:
+            raise errors.InputError("A prompt is needed; got none. Pass --prompt.")
+        for prompt in self.prompts:
+            check_prompt(prompt)
+        if not SHORTEST_SECONDS <= self.seconds <= LONGEST_SECONDS:
+            raise errors.InputError(
+                f"seconds must lie in [{SHORTEST_SECONDS:g}, {LONGEST_SECONDS:g}]; got "
+                f"{self.seconds:g}. Pass --seconds within that range."
+            )
+        if not self.temperature > 0:
+            raise errors.InputError(
+                f"temperature must be positive; got {self.temperature}. Use 0.99."
+            )
+
+
+def check_prompt(prompt: str) -> None:
+    """Refuses prompts that no music can be made for.
+
+    Raises:
+      InputError: an empty or an overlong prompt.
+    """
+    if not prompt.strip():
+        raise errors.InputError(
+            f"A prompt needs words; got {prompt!r}. Describe the music, for "
+            'example --prompt "a slow waltz played by strings".'
+        )
+    if len(prompt) > MOST_CHARACTERS:
+        raise errors.InputError(
+            f"A prompt has at most {MOST_CHARACTERS} characters; got {len(prompt)}. "
+            "Shorten it to a few sentences."
+        )
+
+
+def generate(config: GenerateConfig) -> dict[str, Any]:
+    """Samples one clip for each prompt and writes it as 16-bit WAV.
+
+    Returns:
+      Under "clips" for each: file, prompt, seconds, seed, level in dBFS, shares of
+      silent frames and clipped samples, and of words that the model was trained with.
+
+    Raises:
+      InputError: networks are missing or damaged, or a file cannot be written.
+    """
+    files = output_files(pathlib.Path(config.out), len(config.prompts))
+    for file in files:
+        check_writable(file)
+    networks = system.networks_directory(config.networks)
+    language = system.load_language(networks)
+    sound = system.Sound(networks, language.policy)
+    sample = system.Sampler(
+        policy=language.policy,
+        num_frames=language.policy.layout.num_frames(config.seconds),
+        temperature=config.temperature,
+    )
+    keys = rng.clip_keys(
+        jax.random.key(config.seed), "generate", 0, len(config.prompts)
+    )
+    clips = sample(language.params, sound.condition(config.prompts), keys)
+    audio = np.asarray(sound.render(clips.tokens))
+    rows = []
+    for file, prompt, samples in zip(files, config.prompts, audio, strict=True):
+        waveform.write_wav(file, samples, sound.sample_rate_hz)
+        known = sound.tokenizer.known_share(prompt)
+        rows.append(
+            {"out": str(file), "prompt": prompt, "seed": config.seed}
+            | describe(samples, sound.sample_rate_hz)
+            | {"known_words_share": round(known, 3)}
+        )
+    return {"clips": rows}
+
+
+def describe(samples: Float[np.ndarray, " n"], rate: int) -> dict[str, float]:
+    """Returns what a clip measures."""
+    return {
+        "seconds": len(samples) / rate,
+        "rms_dbfs": round(levels.rms_dbfs(samples), 2),
+        "silence_share": levels.silence_share(samples, rate),
+        "clipping_share": levels.clipping_share(samples),
+    }
+
+
+def output_files(out: pathlib.Path, count: int) -> list[pathlib.Path]:
+    """Returns `out` itself for one clip, numbered files in the folder `out` for more.
+
+    Raises:
+      InputError: the folder cannot be made.
+    """
+    if count == 1:
+        return [out]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.InputError(
+            f"Several prompts need a folder to write to; {out} is none "
+            f"({error.strerror}). Choose another --out."
+        ) from error
+    return [out / f"{number:03d}.wav" for number in range(count)]
+
+
+def check_writable(path: pathlib.Path) -> None:
+    """Makes sure that a file can be written, before any work is done for it.
+
+    Raises:
+      InputError: it cannot.
+    """
+    existed = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise errors.InputError(
+            f"The output must be a file in a writable folder; {path} is not "
+            f"({error.strerror}). Choose another --out."
+        ) from error

@@ -1,0 +1,71 @@
+"""The corpus as log-mel spectrograms, for the networks that read those."""
+
+import dataclasses
+import logging
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from musicrl_jax.audio import spectrogram
+from musicrl_jax.core import errors
+from musicrl_jax.data import manifest, mel_batches
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MelCorpus:
+    """Clips of a manifest and their log-mel spectrograms, row by row.
+
+    Attributes:
+      train: rows of split "train".
+      train_mels: their spectrograms (float16).
+      held_out: the other rows, never trained on.
+      held_out_mels: their spectrograms.
+    """
+
+    train: tuple[manifest.ClipRow, ...]
+    train_mels: tuple[Float[np.ndarray, "_ m"], ...]
+    held_out: tuple[manifest.ClipRow, ...]
+    held_out_mels: tuple[Float[np.ndarray, "_ m"], ...]
+
+    def level(self) -> tuple[float, float]:
+        """Returns the mean and standard deviation of the training values, rounded."""
+        sample = np.concatenate([mel[::7] for mel in self.train_mels])
+        values = sample.astype(np.float32)
+        return round(float(values.mean()), 2), round(float(values.std()), 2)
+
+
+def load(
+    path: pathlib.Path,
+    config: spectrogram.MelConfig,
+    *,
+    min_frames: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> MelCorpus:
+    """Reads the clips of a manifest that have `min_frames` frames or more.
+
+    Raises:
+      InputError: where a split is left without clips.
+    """
+    rows = manifest.read_manifest(path).rows
+    seconds = min_frames * config.hop / config.sample_rate_hz
+    long_enough = tuple(row for row in rows if row.duration_seconds >= seconds)
+    if len(long_enough) < len(rows):
+        _LOG.info("%d clips too short", len(rows) - len(long_enough))
+    train = tuple(row for row in long_enough if row.split == "train")
+    held_out = tuple(row for row in long_enough if row.split != "train")
+    if not train or not held_out:
+        raise errors.InputError(
+            f"{path} needs clips of {seconds:.2f} s or more both in split 'train' and "
+            f"in another one; it has {len(train)} and {len(held_out)}. Add some."
+        )
+    mels = tuple(mel_batches.read_mels(train + held_out, config, progress))
+    return MelCorpus(
+        train=train,
+        train_mels=mels[: len(train)],
+        held_out=held_out,
+        held_out_mels=mels[len(train) :],
+    )

@@ -1,0 +1,269 @@
+"""Trains MusicLM on a tokenised corpus and writes its weights.
+
+Required: `PretrainMusicLMConfig.tokens` (see `runs.tokenize_corpus`), `.run_dir` and
+`.out`. Commonly overridden: `PretrainConfig.steps`, `MusicLMConfig.width`.
+
+The weights are written at every checkpoint, so that a long run can be listened to. A
+run that was stopped goes on from its newest checkpoint in `run_dir`.
+"""
+
+import collections
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicrl_jax.checkpoints import snapshots, weights
+from musicrl_jax.core import arrays, errors, rng, writers
+from musicrl_jax.core import layout as layouts
+from musicrl_jax.data import token_batches, token_cache
+from musicrl_jax.models.musiclm import adapter, objective, warm_start
+from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.pretraining import config as pretrain_config
+from musicrl_jax.pretraining import loop, step
+from musicrl_jax.runs import pretrain_mulan
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainMusicLMConfig:
+    """A training run of MusicLM.
+
+    Attributes:
+      tokens: the token cache.
+      run_dir: checkpoints and metrics.
+      out: the safetensors file to write; its figures lie beside it as JSON.
+      musiclm: sizes of the network.
+      layout: streams of the tokens.
+      pretrain: steps, learning rate, averaging, checkpoints.
+      batch_size: crops of a step.
+      crop_frames: frames of a crop; longer than the attention window, so that long
+        clips meet no context that training did not.
+      text_share: share of crops that are conditioned on a caption.
+      start_share: share of crops that begin their clip.
+      noise: the largest share of foreign frames in a crop's past.
+      mulan: MuLan's weights, whose codebooks the conditioning starts from; empty for
+        a random start.
+      start_from: MusicLM's weights that training goes on from; empty for none.
+      validation_batches: held-out batches that losses are measured on.
+    """
+
+    tokens: str
+    run_dir: str
+    out: str
+    musiclm: musiclm_config.MusicLMConfig = dataclasses.field(
+        default_factory=musiclm_config.MusicLMConfig
+    )
+    layout: layouts.TokenLayout = dataclasses.field(
+        default_factory=musiclm_config.make_layout
+    )
+    pretrain: pretrain_config.PretrainConfig = dataclasses.field(
+        default_factory=lambda: pretrain_config.PretrainConfig(
+            steps=4000,
+            learning_rate=2e-3,
+            warmup_steps=100,
+            average_decay=0.99,
+            save_every=200,
+        )
+    )
+    batch_size: int = 16
+    crop_frames: int = 160
+    text_share: float = 0.5
+    start_share: float = 0.3
+    noise: float = 0.6
+    mulan: str = ""
+    start_from: str = ""
+    validation_batches: int = 4
+
+    def __post_init__(self) -> None:
+        if min(self.batch_size, self.crop_frames, self.validation_batches) < 1:
+            raise errors.InputError(
+                "PretrainMusicLMConfig needs batch_size, crop_frames and "
+                f"validation_batches of 1 or more; got {self.batch_size}, "
+                f"{self.crop_frames} and {self.validation_batches}."
+            )
+        for name in ("text_share", "start_share", "noise"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise errors.InputError(
+                    f"PretrainMusicLMConfig.{name} must lie in [0, 1]; got "
+                    f"{getattr(self, name)}."
+                )
+
+
+def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathlib.Path:
+    """Trains, exports at every checkpoint, and returns the weights file.
+
+    Raises:
+      InputError: for tokens that cannot be read or are of another layout.
+      Preempted: when stopped; the state is saved.
+    """
+    cache = token_cache.load(pathlib.Path(config.tokens))
+    _check_layout(cache, config)
+    trainer = objective.MusicLMObjective(
+        config=config.musiclm, layout=config.layout, noise=config.noise
+    )
+    run_dir = pathlib.Path(config.run_dir)
+    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
+    evaluate = _evaluation(config, trainer, cache)
+
+    def evaluate_and_export(state: step.PretrainState) -> Mapping[str, float]:
+        figures = evaluate(step.trained_params(state))
+        export(config, state, figures)
+        return figures
+
+    hooks = dataclasses.replace(hooks or loop.Hooks(), evaluate=evaluate_and_export)
+    metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
+    batches = _batches(config, cache, np.flatnonzero(cache.where("train")))
+    start = WarmStart(config=config, store=store)
+    state = loop.train(trainer, batches, config.pretrain, metrics, start, hooks)
+    store.close()
+    out = pathlib.Path(config.out)
+    if not out.is_file():
+        export(config, state, evaluate(step.trained_params(state)))
+    return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WarmStart:
+    """Snapshots of a run whose first state is not random."""
+
+    config: PretrainMusicLMConfig
+    store: snapshots.TreeSnapshots
+
+    def save(self, step: int, state: step.PretrainState) -> None:
+        """Starts to write the state of `step`."""
+        self.store.save(step, state)
+
+    def wait(self) -> None:
+        """Returns when every save is on disk."""
+        self.store.wait()
+
+    def restore_newest(self, like: step.PretrainState) -> step.PretrainState:
+        """Returns the newest state, or the first one as the config wants it."""
+        found = self.store.restore_newest(like)
+        if found is not None:
+            return found
+        params = like.params
+        if self.config.start_from:
+            params = load(pathlib.Path(self.config.start_from))[1]
+        if self.config.mulan:
+            mulan = pretrain_mulan.load(pathlib.Path(self.config.mulan))[1]
+            key = rng.stream(jax.random.key(self.config.pretrain.seed), "codebooks")
+            params = warm_start.with_codebooks(params, mulan["codebooks"], key)
+        placed = jax.tree.map(
+            lambda new, old: jax.device_put(new, old.sharding), params, like.params
+        )
+        averaged = jax.tree.map(jnp.copy, placed) if like.averaged else {}
+        return dataclasses.replace(like, params=placed, averaged=averaged)
+
+
+def export(
+    config: PretrainMusicLMConfig,
+    state: step.PretrainState,
+    figures: Mapping[str, float],
+) -> None:
+    """Writes the weights and their figures; each file appears whole."""
+    described = {
+        "musiclm": dataclasses.asdict(config.musiclm),
+        "layout": dataclasses.asdict(config.layout),
+    }
+    out = pathlib.Path(config.out)
+    weights.save_weights(out, step.trained_params(state), "musiclm", described)
+    rows = {"step": int(state.step)} | dict(figures)
+    out.with_suffix(".json").write_text(json.dumps(rows, indent=1), "utf-8")
+
+
+def load(path: pathlib.Path) -> tuple[adapter.MusicLMPolicy, arrays.Params]:
+    """Returns the policy and parameters of a weights file.
+
+    Raises:
+      InputError: where the file is damaged or of another network.
+    """
+    network, stored = weights.read_config(path)
+    if network != "musiclm":
+        raise errors.InputError(
+            f"{path} must hold a MusicLM; it holds {network!r}. Choose another file."
+        )
+    fields: dict[str, Any] = dict(stored)
+    streams = tuple(layouts.Stream(**row) for row in fields["layout"]["streams"])
+    policy = adapter.make_policy(
+        musiclm_config.MusicLMConfig(**fields["musiclm"]),
+        layouts.TokenLayout(
+            streams=streams, frame_rate_hz=fields["layout"]["frame_rate_hz"]
+        ),
+    )
+    return policy, weights.load_weights(path, policy.abstract_params())
+
+
+def _batches(
+    config: PretrainMusicLMConfig,
+    cache: token_cache.TokenCache,
+    clips: np.ndarray,
+    **changes: object,
+) -> token_batches.TokenBatches:
+    batches = token_batches.TokenBatches(
+        cache=cache,
+        clips=clips,
+        batch_size=config.batch_size,
+        frames=config.crop_frames,
+        text_share=config.text_share,
+        start_share=config.start_share,
+        seed=config.pretrain.seed,
+    )
+    return dataclasses.replace(batches, **changes)
+
+
+def _evaluation(
+    config: PretrainMusicLMConfig,
+    trainer: objective.MusicLMObjective,
+    cache: token_cache.TokenCache,
+) -> Callable[[arrays.Params], Mapping[str, float]]:
+    """Returns what measures losses, on held-out clips where the corpus has any.
+
+    `gap/conditioning` is what conditioning is worth: the nats a token that a clip's own
+    caption saves over another clip's in the first second, before the past tells.
+    """
+    held_out = np.flatnonzero(~cache.where("train"))
+    if not held_out.size:
+        held_out = np.arange(len(cache.rows))
+    source = _batches(config, cache, held_out, text_share=1.0)
+    second = min(round(config.layout.frame_rate_hz), config.crop_frames)
+    begin = _batches(
+        config, cache, held_out, text_share=1.0, start_share=1.0, frames=second
+    )
+    loss = jax.jit(dataclasses.replace(trainer, noise=0.0).loss)
+    key = jax.random.key(0)
+
+    def evaluate(params: arrays.Params) -> Mapping[str, float]:
+        totals: dict[str, float] = collections.defaultdict(float)
+        for number in range(config.validation_batches):
+            nats, (_, metrics) = loss(params, {}, source.batch(number), key)
+            own = begin.batch(number)
+            swapped = own | {"conditioning": np.roll(own["conditioning"], 1, axis=0)}
+            gap = loss(params, {}, swapped, key)[0] - loss(params, {}, own, key)[0]
+            rows = dict(metrics) | {"loss": nats, "gap/conditioning": gap}
+            for name, value in rows.items():
+                totals[f"validation/{name}"] += float(value) / config.validation_batches
+        return dict(totals)
+
+    return evaluate
+
+
+def _check_layout(cache: token_cache.TokenCache, config: PretrainMusicLMConfig) -> None:
+    sizes = np.asarray(config.layout.codebook_sizes)
+    found = cache.tokens.shape[-1]
+    if found != len(sizes) or (cache.tokens.max(axis=(0, 1)) >= sizes).any():
+        raise errors.InputError(
+            f"{config.tokens} must hold {len(sizes)} tokens a frame below {sizes}; it "
+            f"has {found}. Set PretrainMusicLMConfig.layout."
+        )
+    count = cache.audio_codes.shape[-1]
+    if count != config.musiclm.conditioning_tokens:
+        raise errors.InputError(
+            f"MusicLMConfig.conditioning_tokens must be those of {config.tokens}, "
+            f"{count}; got {config.musiclm.conditioning_tokens}."
+        )

@@ -1,0 +1,128 @@
+"""RunConfig: what learner, actors and evaluator of one run agree on.
+
+Every role of a run is started with the same config. The first to come writes it into
+the run directory; one that differs refuses to start and shows the difference.
+"""
+
+import dataclasses
+import json
+
+from musicrl_jax.acting import config as acting_config
+from musicrl_jax.core import errors, sharding
+from musicrl_jax.evaluation import config as evaluation_config
+from musicrl_jax.learning import config as learning_config
+from musicrl_jax.transport import configuration
+from musicrl_jax.transport import store as stores
+
+LOCAL_FIELDS = ("run_dir", "actor_id")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RewardConfig:
+    """Weights of the rewards whose sum the policy is trained on.
+
+    Attributes:
+      text_adherence: of the MuLan score, which lies in [-1, 1].
+    """
+
+    text_adherence: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.text_adherence == 0.0:
+            raise errors.InputError(
+                "At least one reward needs a weight other than 0; got none. "
+                "Set RewardConfig.text_adherence."
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One KL-REINFORCE run.
+
+    Attributes:
+      run_dir: directory or bucket URL that the roles share.
+      actor_id: number of this actor; must differ between the actors of a run.
+      networks: directory of the pretrained networks; empty means those of the package.
+      captions: caption file that prompts are taken from; empty means the package's.
+      clip_seconds: length of the sampled clips.
+      seed: of every random stream of the run.
+      num_actors: actors that `finetune` starts on this machine.
+      publish_every: learner steps between two checkpoints, which actors then use.
+      keep_checkpoints: checkpoints that are kept; readers need 5 or more.
+      batch_timeout_seconds: longest wait of the learner for a batch.
+      learner: the algorithm's numbers.
+      actor: how actors sample.
+      evaluator: what is measured on each publication.
+      reward: what the policy is trained on.
+      mesh: the learner's devices.
+    """
+
+    run_dir: str = ""
+    actor_id: int = 0
+    networks: str = ""
+    captions: str = ""
+    clip_seconds: float = 30.0
+    seed: int = 0
+    num_actors: int = 2
+    publish_every: int = 1
+    keep_checkpoints: int = 5
+    batch_timeout_seconds: float = 600.0
+    learner: learning_config.LearnerConfig = dataclasses.field(
+        default_factory=learning_config.LearnerConfig
+    )
+    actor: acting_config.ActorConfig = dataclasses.field(
+        default_factory=acting_config.ActorConfig
+    )
+    evaluator: evaluation_config.EvaluatorConfig = dataclasses.field(
+        default_factory=evaluation_config.EvaluatorConfig
+    )
+    reward: RewardConfig = dataclasses.field(default_factory=RewardConfig)
+    mesh: sharding.MeshConfig = dataclasses.field(default_factory=sharding.MeshConfig)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.clip_seconds <= 600.0:
+            raise errors.InputError(
+                f"clip_seconds must lie in (0, 600]; got {self.clip_seconds}. "
+                "Set RunConfig.clip_seconds."
+            )
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise errors.InputError(
+                    f"{name} must be at least {least}; got {getattr(self, name)}. "
+                    f"Set RunConfig.{name}."
+                )
+
+
+_LEAST = {
+    "actor_id": 0,
+    "num_actors": 1,
+    "publish_every": 1,
+    "keep_checkpoints": 5,
+    "seed": 0,
+}
+
+
+def as_json(config: RunConfig) -> str:
+    """Returns what the roles must agree on, one field a line, in a fixed order."""
+    shared = dataclasses.asdict(config)
+    for name in LOCAL_FIELDS:
+        del shared[name]
+    return json.dumps(shared, indent=1, sort_keys=True)
+
+
+def open_run(config: RunConfig) -> tuple[stores.Store, str]:
+    """Opens the run directory and agrees with it on the config.
+
+    Returns:
+      The store of the run, and the hash that trajectories and publications carry.
+
+    Raises:
+      InputError: no run directory was given.
+      ConfigMismatchError: the run was begun with another config; shows what differs.
+    """
+    if not config.run_dir:
+        raise errors.InputError(
+            "A run needs a directory; got none. Pass --run_dir DIR."
+        )
+    store = stores.open_store(config.run_dir)
+    return store, configuration.register(store, as_json(config))

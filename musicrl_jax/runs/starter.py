@@ -1,0 +1,174 @@
+"""Trains all networks of the starter model and writes them where the package looks.
+
+Required: nothing. Commonly overridden: `StarterConfig.run_dir`, `.num_clips`,
+`.codec_steps`, `.musiclm_steps` (more of each where there is time or an accelerator).
+
+The chain: corpus, codec, semantic tokenizer, MuLan, tokens, MusicLM, attribute judge,
+assets. Each stage leaves a file; a chain that was stopped goes on where it was, in the
+middle of a training run too.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from musicrl_jax.core import errors
+from musicrl_jax.pretraining import loop
+from musicrl_jax.runs import (
+    corpus,
+    pretrain_attributes,
+    pretrain_codec,
+    pretrain_mulan,
+    pretrain_musiclm,
+    pretrain_semantic,
+    stages,
+    starter_assets,
+    tokenize_corpus,
+)
+
+Training = TypeVar("Training")
+
+_PLACES = ("run_dir", "out", "out_dir", "manifest", "networks", "codec", "tokens")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StarterConfig:
+    """The starter's chain. 0 steps mean the network's own default.
+
+    Attributes:
+      run_dir: of everything that the chain makes on its way.
+      assets: folder that the finished networks are copied to.
+      seed: of the corpus and of every training run.
+      num_clips: clips of the corpus.
+      seconds: length of a clip.
+      soundfont: a General MIDI .sf2 or .sf3 file.
+      workers: rendering processes.
+      codec_steps: training steps of the codec.
+      semantic_steps: of the semantic tokenizer.
+      mulan_steps: of MuLan.
+      musiclm_steps: of the language model.
+      attributes_steps: of the attribute judge.
+    """
+
+    run_dir: str = "starter_run"
+    assets: str = "musicrl_jax/assets/starter"
+    seed: int = 0
+    num_clips: int = 1500
+    seconds: float = 30.0
+    soundfont: str = corpus.DEFAULT_SOUNDFONT
+    workers: int = 2
+    codec_steps: int = 0
+    semantic_steps: int = 0
+    mulan_steps: int = 0
+    musiclm_steps: int = 0
+    attributes_steps: int = 0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("_steps") and value < 0:
+                raise errors.InputError(
+                    f"StarterConfig.{field.name} must not be negative; got {value}."
+                )
+
+
+def run(config: StarterConfig, hooks: loop.Hooks | None = None) -> pathlib.Path:
+    """Runs what is missing of the chain; returns the folder of the assets.
+
+    Raises:
+      InputError: where `run_dir` was begun with other settings.
+      Preempted: when stopped; starting again goes on.
+    """
+    run_dir = pathlib.Path(config.run_dir)
+    stages.run_chain(chain(config, hooks), run_dir / "stages")
+    sources = starter_assets.Sources(
+        manifest=run_dir / "corpus" / corpus.MANIFEST,
+        networks=run_dir / "networks",
+        runs=run_dir,
+    )
+    return starter_assets.write(sources, pathlib.Path(config.assets), seed=config.seed)
+
+
+def chain(
+    config: StarterConfig, hooks: loop.Hooks | None = None
+) -> tuple[stages.Stage, ...]:
+    """Returns the stages in their order; nothing is run."""
+    run_dir = pathlib.Path(config.run_dir)
+    networks = run_dir / "networks"
+    music = corpus.CorpusConfig(
+        out_dir=str(run_dir / "corpus"),
+        num_clips=config.num_clips,
+        seconds=config.seconds,
+        seed=config.seed,
+        soundfont=config.soundfont,
+        workers=config.workers,
+    )
+    data = str(run_dir / "corpus" / corpus.MANIFEST)
+    cut = tokenize_corpus.TokenizeCorpusConfig(
+        manifest=data,
+        networks=str(networks),
+        out=str(run_dir / "tokens.npz"),
+        seconds=config.seconds,
+    )
+
+    def train(
+        name: str, run: Callable[..., object], make: Callable[..., Any], **fields: str
+    ) -> stages.Stage:
+        out = networks / f"{name}.safetensors"
+        fields |= {"run_dir": str(run_dir / name), "out": str(out)}
+        settings = _seeded(
+            make(**fields), getattr(config, f"{name}_steps"), config.seed
+        )
+        return _stage(name, settings, out, functools.partial(run, hooks=hooks))
+
+    lm, judge = pretrain_musiclm, pretrain_attributes
+    codec, semantic, mulan = pretrain_codec, pretrain_semantic, pretrain_mulan
+    heard = str(networks / "codec.safetensors")
+    return (
+        _stage("corpus", music, pathlib.Path(data), corpus.build),
+        train("codec", codec.run, codec.PretrainCodecConfig, manifest=data),
+        train("semantic", semantic.run, semantic.PretrainSemanticConfig, manifest=data),
+        train("mulan", mulan.run, mulan.PretrainMulanConfig, manifest=data),
+        _stage("tokens", cut, pathlib.Path(cut.out), tokenize_corpus.run),
+        train("musiclm", lm.run, lm.PretrainMusicLMConfig, tokens=cut.out),
+        train(
+            "attributes",
+            judge.run,
+            judge.PretrainAttributesConfig,
+            manifest=data,
+            codec=heard,
+        ),
+    )
+
+
+def _seeded(settings: Training, steps: int, seed: int) -> Training:
+    """Returns a training run with its steps and seed; 0 steps keep the default."""
+    fields: Any = settings
+    pretrain = dataclasses.replace(
+        fields.pretrain,
+        steps=steps or fields.pretrain.steps,
+        seed=fields.pretrain.seed + seed,
+    )
+    return dataclasses.replace(fields, pretrain=pretrain)
+
+
+def _stage(
+    name: str,
+    settings: stages.Settings,
+    output: pathlib.Path,
+    run: Callable[..., object],
+) -> stages.Stage:
+    # Where things lie does not change what they are, so a run may be moved.
+    described = {
+        field: value
+        for field, value in dataclasses.asdict(settings).items()
+        if not (field in _PLACES and isinstance(value, str)) and field != "workers"
+    }
+    return stages.Stage(
+        name=name,
+        output=output,
+        settings=described,
+        run=functools.partial(run, settings),
+    )

@@ -1,0 +1,159 @@
+"""The pretrained networks of one directory, ready to turn captions into music."""
+
+import dataclasses
+import functools
+import importlib.resources
+import pathlib
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from musicrl_jax.acting import actor as actors
+from musicrl_jax.core import arrays, errors, protocols, trajectory
+from musicrl_jax.models.musiclm import adapter as musiclm
+from musicrl_jax.rewards import combine, text_adherence
+from musicrl_jax.runs import pretrain_codec, pretrain_mulan, pretrain_musiclm
+from musicrl_jax.runs import run_config as run_configs
+from musicrl_jax.sampling import loop, renderer
+
+TRAIN_CAPTIONS = "captions_train.jsonl"
+HELD_OUT_PROMPTS = "prompts_held_out.json"
+
+
+def networks_directory(directory: str = "") -> pathlib.Path:
+    """Returns `directory`, or where the package keeps the starter's networks.
+
+    Raises:
+      InputError: there is no such directory.
+    """
+    path = pathlib.Path(directory) if directory else _packaged()
+    if not path.is_dir():
+        raise errors.InputError(
+            f"The pretrained networks must lie in a directory; {path} is none. "
+            "Pass the directory that `musicrl starter` wrote."
+        )
+    return path
+
+
+def _packaged() -> pathlib.Path:
+    with importlib.resources.as_file(
+        importlib.resources.files("musicrl_jax") / "assets" / "starter"
+    ) as path:
+        return path
+
+
+def captions_file(config: run_configs.RunConfig) -> pathlib.Path:
+    """Returns the caption file of a run: its own, or the one beside the networks."""
+    if config.captions:
+        return pathlib.Path(config.captions)
+    return networks_directory(config.networks) / TRAIN_CAPTIONS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Language:
+    """The policy, theta_0, and the baseline of the same sizes."""
+
+    policy: musiclm.MusicLMPolicy
+    value: musiclm.MusicLMValue
+    params: arrays.Params
+
+
+def load_language(directory: pathlib.Path) -> Language:
+    """Reads `musiclm.safetensors`; all that a learner needs."""
+    policy, params = pretrain_musiclm.load(directory / "musiclm.safetensors")
+    value = musiclm.make_value(policy.config, policy.layout)
+    return Language(policy=policy, value=value, params=params)
+
+
+class Sound:
+    """Codec and joint embedder: captions to conditioning, tokens to waveform."""
+
+    def __init__(self, directory: pathlib.Path, policy: protocols.Policy) -> None:
+        """Reads `codec.safetensors` and `mulan.safetensors`."""
+        self.codec, self._codec_params = pretrain_codec.load(
+            directory / "codec.safetensors"
+        )
+        self.embedder, self.embedder_params, self.tokenizer = pretrain_mulan.load(
+            directory / "mulan.safetensors"
+        )
+        self._render = renderer.Renderer(layout=policy.layout, codec=self.codec)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples in a second of `render`'s waveforms."""
+        return self.codec.sample_rate_hz
+
+    def condition(self, captions: Sequence[str]) -> Int[np.ndarray, "b k"]:
+        """Returns the MuLan tokens of captions."""
+        ids = self.tokenizer.encode(list(captions))
+        return np.asarray(_text_codes(self.embedder, self.embedder_params, ids))
+
+    def render(self, tokens: Int[Array, "b f q"]) -> Float[Array, "b n"]:
+        """Returns the waveform of clips."""
+        return self._render(self._codec_params, tokens)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _text_codes(
+    embedder: protocols.JointEmbedder, params: arrays.Params, ids: Int[Array, "b w"]
+) -> Int[Array, "b k"]:
+    return embedder.quantize(params, embedder.embed_text(params, ids))
+
+
+def make_reward(config: run_configs.RewardConfig, sound: Sound) -> protocols.Reward:
+    """Returns the weighted sum of rewards that a run trains on."""
+    adherence = text_adherence.TextAdherenceReward(
+        embedder=sound.embedder,
+        params=sound.embedder_params,
+        tokenizer=sound.tokenizer,
+    )
+    return combine.LinearReward(
+        [
+            combine.Part(
+                name="text_adherence", reward=adherence, weight=config.text_adherence
+            )
+        ]
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """The compiled sampling loop of one policy, clip length and temperature."""
+
+    policy: protocols.Policy
+    num_frames: int
+    temperature: float
+
+    def __call__(
+        self,
+        params: arrays.Params,
+        conditioning: Int[np.ndarray, "b k"],
+        keys: Key[Array, " b"],
+    ) -> trajectory.Generation:
+        """Samples one clip for each row of `conditioning`."""
+        return loop.sample(
+            self.policy,
+            params,
+            jax.numpy.asarray(conditioning),
+            keys,
+            self.num_frames,
+            self.temperature,
+        )
+
+
+def make_actor(
+    config: run_configs.RunConfig, language: Language, sound: Sound
+) -> actors.Actor:
+    """Returns what actors and the evaluator of a run do with captions."""
+    return actors.Actor(
+        condition=sound.condition,
+        sample=Sampler(
+            policy=language.policy,
+            num_frames=language.policy.layout.num_frames(config.clip_seconds),
+            temperature=config.learner.temperature,
+        ),
+        render=sound.render,
+        reward=make_reward(config.reward, sound),
+    )

@@ -1,0 +1,86 @@
+"""The networks that turn sound into tokens, together."""
+
+import dataclasses
+import pathlib
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from musicrl_jax.core import arrays, errors, layout, protocols
+from musicrl_jax.runs import pretrain_codec, pretrain_mulan, pretrain_semantic
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tokenizers:
+    """What turns sound into tokens; the parameters come in as one tree.
+
+    Attributes:
+      codec: coarse acoustic tokens.
+      semantic: semantic tokens, as many a second.
+      mulan: conditioning tokens.
+      layout: how both make up a frame.
+    """
+
+    codec: protocols.Codec
+    semantic: protocols.SemanticTokenizer
+    mulan: protocols.JointEmbedder
+    layout: layout.TokenLayout
+
+    def clip_tokens(
+        self, params: arrays.Params, waveform: Float[Array, "b n"]
+    ) -> Int[Array, "b f q"]:
+        """Returns the tokens of clips."""
+        semantic = self.semantic.tokenize(params["semantic"], waveform)
+        coarse = self.codec.encode(params["codec"], waveform)
+        return self.layout.interleave(
+            {"semantic": semantic[:, :, None], "coarse": coarse}
+        )
+
+    def window_codes(
+        self,
+        params: arrays.Params,
+        waveform: Float[Array, "b n"],
+        starts: tuple[int, ...],
+        samples: int,
+    ) -> Int[Array, "b a k"]:
+        """Returns the conditioning tokens of windows that start at samples `starts`."""
+        cut = jnp.stack([waveform[:, i : i + samples] for i in starts], axis=1)
+        embedded = self.mulan.embed_audio(params["mulan"], cut.reshape(-1, samples))
+        codes = self.mulan.quantize(params["mulan"], embedded)
+        return codes.reshape(waveform.shape[0], len(starts), -1)
+
+
+def load(folder: pathlib.Path) -> tuple[Tokenizers, arrays.Params]:
+    """Returns the tokenizers of a folder of weights, and their parameters.
+
+    Raises:
+      InputError: where a file is missing or damaged, or codec and semantic tokenizer
+        have different frames.
+    """
+    codec, codec_params = pretrain_codec.load(folder / "codec.safetensors")
+    semantic, semantic_params = pretrain_semantic.load(folder / "semantic.safetensors")
+    mulan, mulan_params, _ = pretrain_mulan.load(folder / "mulan.safetensors")
+    frames = (semantic.config.sample_rate_hz, semantic.config.hop)
+    if frames != (codec.sample_rate_hz, codec.samples_per_frame):
+        raise errors.InputError(
+            f"{folder} needs codec and semantic tokens at one rate; they have "
+            f"{codec.samples_per_frame} and {semantic.config.hop} samples a frame. "
+            "Train one of them again."
+        )
+    streams = (
+        layout.Stream(name="semantic", codebook_size=semantic.config.clusters),
+        layout.Stream(
+            name="coarse",
+            codebook_size=codec.config.codebook_size,
+            levels=codec.config.levels,
+        ),
+    )
+    rate = codec.sample_rate_hz / codec.samples_per_frame
+    tokenizers = Tokenizers(
+        codec=codec,
+        semantic=semantic,
+        mulan=mulan,
+        layout=layout.TokenLayout(streams=streams, frame_rate_hz=rate),
+    )
+    params = {"codec": codec_params, "semantic": semantic_params, "mulan": mulan_params}
+    return tokenizers, params

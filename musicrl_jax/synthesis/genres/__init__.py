@@ -1,0 +1,1 @@
+"""The genres, four in each module: electronic, band, acoustic."""

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import soundfile
+
+from musicrl_jax.audio import waveform
+from musicrl_jax.core import errors
+
+
+def _tone(hz, rate, seconds=0.5):
+    return np.sin(2 * np.pi * hz * np.arange(int(rate * seconds)) / rate).astype("f4")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_files_keep_samples_to_16_bits(tmp_path, suffix):
+    path = tmp_path / "folder" / f"tone{suffix}"
+    tone = _tone(440, 16_000)
+    waveform.write_wav(path, tone, 16_000)
+    read = waveform.read_audio(path, 16_000)
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, tone, atol=1e-4)
+
+
+def test_stereo_becomes_the_mean_of_its_channels(tmp_path):
+    path = tmp_path / "stereo.wav"
+    left, right = _tone(440, 16_000) / 2, _tone(660, 16_000) / 2
+    soundfile.write(path, np.stack([left, right], axis=1), 16_000, subtype="FLOAT")
+    read = waveform.read_audio(path, 16_000)
+    np.testing.assert_allclose(read, (left + right) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100])
+def test_resampling_keeps_a_tone(tmp_path, rate):
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, _tone(440, rate), rate, subtype="FLOAT")
+    read = waveform.read_audio(path, 16_000)
+    assert len(read) == 8_000
+    inner = slice(500, -500)
+    np.testing.assert_allclose(read[inner], _tone(440, 16_000)[inner], atol=2e-3)
+
+
+def test_resampling_does_not_fold_high_tones_down():
+    high = waveform.resample(_tone(13_000, 32_000), 32_000, 16_000)
+    assert np.abs(high[500:-500]).max() < 0.01
+
+
+def test_writing_clips_at_full_scale(tmp_path):
+    path = tmp_path / "loud.wav"
+    waveform.write_wav(path, np.asarray([2.0, -2.0, 0.5], np.float32), 16_000)
+    read = waveform.read_audio(path, 16_000)
+    np.testing.assert_allclose(read, [1, -1, 0.5], atol=1e-4)
+
+
+def test_samples_that_are_not_finite_are_refused(tmp_path):
+    with pytest.raises(errors.InputError, match="finite"):
+        waveform.write_wav(tmp_path / "x.wav", np.asarray([0, np.nan], "f4"), 16_000)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not audio at all"])
+def test_unusable_files_are_refused(tmp_path, content):
+    path = tmp_path / "x.wav"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(errors.InputError, match=r"x\.wav"):
+        waveform.read_audio(path, 16_000)
+
+
+def test_a_file_without_samples_is_refused(tmp_path):
+    path = tmp_path / "empty.wav"
+    soundfile.write(path, np.zeros(0, "f4"), 16_000)
+    with pytest.raises(errors.InputError, match="no samples"):
+        waveform.read_audio(path, 16_000)

@@ -1,0 +1,44 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+from musicrl_jax.core import errors, sharding
+
+
+@pytest.fixture
+def mesh():
+    return sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2))
+
+
+def test_minus_one_takes_the_rest(mesh):
+    rest = sharding.make_mesh(sharding.MeshConfig(data=-1, fsdp=2))
+    assert rest.shape == mesh.shape == {"data": 2, "fsdp": 2, "tensor": 1}
+
+
+def test_a_mesh_that_does_not_fit_says_so():
+    with pytest.raises(errors.InputError, match="product to be the 4 devices"):
+        sharding.make_mesh(sharding.MeshConfig(data=3, fsdp=1))
+    with pytest.raises(errors.InputError, match="one of them may be -1"):
+        sharding.MeshConfig(data=-1, fsdp=-1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spec"),
+    [
+        ((8,), PartitionSpec()),
+        ((6, 4), PartitionSpec("fsdp", None)),
+        ((7, 4), PartitionSpec(None, "fsdp")),
+        ((7, 5), PartitionSpec()),
+    ],
+)
+def test_parameters_split_their_largest_axis_that_divides(mesh, shape, spec):
+    assert sharding.parameter_spec(shape, mesh) == spec
+
+
+def test_a_sharded_sum_equals_the_plain_one(mesh):
+    x = jnp.arange(32.0).reshape(8, 4)
+    placed = jax.device_put(x, sharding.batch_sharding(mesh))
+    assert len(placed.addressable_shards[0].data) == 2
+    np.testing.assert_array_equal(jax.jit(jnp.sum)(placed), x.sum())

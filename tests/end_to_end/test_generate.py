@@ -1,0 +1,116 @@
+"""`musicrl generate` on tiny networks: sound, repetition, and bad input in one line."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.cli import main
+
+
+@pytest.fixture
+def musicrl(capsys):
+    """Runs a command in this process; returns its exit code, output and errors."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def refused(result, *words):
+    """Checks for exit code 2 and one line that has `words`."""
+    code, _, err = result
+    assert code == 2, err
+    assert len(err.strip().splitlines()) == 1, err
+    for word in words:
+        assert word in err
+
+
+def test_the_same_seed_is_the_same_music_and_another_seed_is_not(
+    musicrl, networks, tmp_path
+):
+    clips = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        out = tmp_path / f"{name}.wav"
+        code, text, err = musicrl(
+            "generate", "--prompt", "a slow waltz", "--seconds", 2, "--seed", seed,
+            "--networks", networks, "--out", out, "--json",
+        )  # fmt: skip
+        assert code == 0, err
+        (row,) = json.loads(text)["clips"]
+        clips[name], rate = soundfile.read(out)
+        assert len(clips[name]) == 2 * rate
+        assert row["seconds"] == 2.0
+    np.testing.assert_array_equal(clips["a"], clips["b"])
+    assert np.abs(clips["a"] - clips["c"]).max() > 0
+
+
+def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
+    out = tmp_path / "clips"
+    code, _, err = musicrl(
+        "generate", "--prompt", "a tango", "--prompt", "静かなピアノ曲", "--seconds", 1,
+        "--networks", networks, "--out", out,
+    )  # fmt: skip
+    assert code == 0, err
+    assert sorted(path.name for path in out.iterdir()) == ["000.wav", "001.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--prompt", ""), ("prompt needs words",)),
+        (("--prompt", "   "), ("prompt needs words",)),
+        (("--prompt", "la " * 1000), ("2000 characters", "3000")),
+        (("--prompt", "a tango", "--seconds", "-5"), ("seconds", "-5")),
+        (("--prompt", "a tango", "--seconds", "nan"), ("seconds", "nan")),
+        (("--prompt", "a tango", "--networks", "/nowhere"), ("/nowhere",)),
+    ],
+)
+def test_bad_requests_are_refused(musicrl, networks, tmp_path, arguments, words):
+    base = ("--networks", networks) if "--networks" not in arguments else ()
+    result = musicrl("generate", *base, "--out", tmp_path / "a.wav", *arguments)
+    refused(result, *words)
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_an_unwritable_output_is_refused_before_sampling(musicrl, networks, tmp_path):
+    out = tmp_path / "missing" / "a.wav"
+    refused(
+        musicrl("generate", "--prompt", "x", "--networks", networks, "--out", out),
+        str(out),
+    )
+
+
+@pytest.mark.parametrize("damage", ["truncated", "another shape", "another network"])
+def test_damaged_networks_are_refused(musicrl, networks, tmp_path, damage):
+    copy = tmp_path / "networks"
+    shutil.copytree(networks, copy)
+    file = copy / "musiclm.safetensors"
+    if damage == "truncated":
+        file.write_bytes(file.read_bytes()[:1000])
+    elif damage == "another network":
+        shutil.copy(copy / "codec.safetensors", file)
+    else:
+        widen(file)
+    result = musicrl(
+        "generate", "--prompt", "a tango", "--networks", copy,
+        "--out", tmp_path / "a.wav",
+    )  # fmt: skip
+    refused(result, str(file))
+
+
+def widen(file):
+    """Rewrites a weights file with a config that its leaves do not fit."""
+    network, config = weights.read_config(file)
+    config["musiclm"]["width"] *= 2
+    with weights.safetensors.safe_open(str(file), framework="numpy") as opened:
+        leaves = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    metadata = {"network": network, "config": json.dumps(config), "format": "1"}
+    weights.safetensors.numpy.save_file(leaves, file, metadata=metadata)

@@ -1,0 +1,101 @@
+"""A chain goes on where it was stopped, and never mixes settings."""
+
+import json
+
+import pytest
+
+from musicrl_jax.core import errors
+from musicrl_jax.runs import stages
+
+
+def _chain(folder, calls, settings=("one", "two", "three")):
+    def stage(number):
+        output = folder / f"{number}.txt"
+
+        def run():
+            calls.append(number)
+            output.write_text(settings[number])
+            return {"size": 7.0} if number == 1 else output
+
+        return stages.Stage(
+            name=f"stage_{number}", output=output, settings=settings[number], run=run
+        )
+
+    return [stage(number) for number in range(3)]
+
+
+def test_only_what_is_missing_is_run(tmp_path):
+    calls = []
+    chain = _chain(tmp_path, calls)
+    assert stages.run_chain(chain, tmp_path / "records") == [
+        "stage_0",
+        "stage_1",
+        "stage_2",
+    ]
+    assert stages.run_chain(chain, tmp_path / "records") == []
+    chain[2].output.unlink()
+    assert stages.run_chain(chain, tmp_path / "records") == ["stage_2"]
+    assert calls == [0, 1, 2, 2]
+
+
+def test_an_output_without_a_record_is_not_finished(tmp_path):
+    """Some stages write their output at every checkpoint."""
+    calls = []
+    chain = _chain(tmp_path, calls)
+    chain[0].output.write_text("half")
+    stages.run_chain(chain, tmp_path / "records")
+    assert calls[0] == 0
+    assert chain[0].output.read_text() == "one"
+
+
+def test_a_chain_that_stops_goes_on(tmp_path):
+    calls = []
+    chain = _chain(tmp_path, calls)
+
+    def stop():
+        raise errors.Preempted("stopped")
+
+    stopping = [
+        chain[0],
+        stages.Stage(
+            name="stage_1",
+            output=chain[1].output,
+            settings=chain[1].settings,
+            run=stop,
+        ),
+        chain[2],
+    ]
+    with pytest.raises(errors.Preempted):
+        stages.run_chain(stopping, tmp_path / "records")
+    assert stages.run_chain(chain, tmp_path / "records") == ["stage_1", "stage_2"]
+    assert calls == [0, 1, 2]
+
+
+def test_other_settings_are_refused_and_so_is_what_follows_from_them(tmp_path):
+    stages.run_chain(_chain(tmp_path, []), tmp_path / "records")
+    changed = _chain(tmp_path, [], ("one", "TWO", "three"))
+    with pytest.raises(errors.InputError, match="made with other settings"):
+        stages.run_chain(changed, tmp_path / "records")
+    (tmp_path / "records" / "stage_0.json").unlink()
+    changed = _chain(tmp_path, [], ("ONE", "two", "three"))
+    with pytest.raises(errors.InputError, match="Stage 'stage_1'"):
+        stages.run_chain(changed, tmp_path / "records")
+
+
+def test_a_stage_that_leaves_nothing_is_an_error(tmp_path):
+    stage = stages.Stage(
+        name="empty", output=tmp_path / "none", settings={}, run=lambda: None
+    )
+    with pytest.raises(errors.InputError, match="'empty' must leave"):
+        stages.run_chain([stage], tmp_path / "records")
+
+
+def test_records_hold_seconds_and_figures(tmp_path):
+    times = iter(range(0, 100, 10))
+    chain = _chain(tmp_path, [])
+    stages.run_chain(chain, tmp_path / "records", clock=lambda: next(times))
+    records = stages.read_records(tmp_path / "records")
+    assert [records[f"stage_{i}"]["seconds"] for i in range(3)] == [10, 10, 10]
+    assert records["stage_1"]["figures"] == {"size": 7.0}
+    assert "figures" not in records["stage_0"]
+    assert len({json.dumps(record["digest"]) for record in records.values()}) == 3

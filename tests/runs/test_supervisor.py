@@ -1,0 +1,87 @@
+import sys
+import time
+
+import pytest
+
+from musicrl_jax.runs import supervisor
+
+
+def role(name, code, restarts=3):
+    return supervisor.Role(
+        name=name, command=[sys.executable, "-c", code], restarts=restarts
+    )
+
+
+def wait_for(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail("timed out")
+        time.sleep(0.02)
+
+
+def test_a_killed_role_is_started_again_until_it_succeeds(tmp_path):
+    flag = tmp_path / "flag"
+    code = (
+        "import os,pathlib,signal;"
+        f"f=pathlib.Path({str(flag)!r});"
+        "first=not f.exists();f.touch();"
+        "first and os.kill(os.getpid(),signal.SIGKILL)"
+    )
+    family = supervisor.Supervisor([role("actor", code)], tmp_path / "logs")
+    family.start()
+
+    def done():
+        family.poll()
+        return family.code("actor") == 0
+
+    wait_for(done)
+    assert family.restarts() == 1
+
+
+def test_a_bad_configuration_is_not_retried_and_its_words_are_shown(tmp_path):
+    code = "import sys;print('kl_weight must lie in [0, 1)');sys.exit(78)"
+    family = supervisor.Supervisor([role("learner", code)], tmp_path)
+    family.start()
+    wait_for(lambda: family.code("learner") is not None)
+    with pytest.raises(supervisor.RoleError, match="kl_weight must lie") as caught:
+        family.poll()
+    assert caught.value.exit_code == 78
+    assert family.restarts() == 0
+
+
+def test_retries_end(tmp_path):
+    family = supervisor.Supervisor(
+        [role("actor", "raise SystemExit(75)", restarts=2)], tmp_path
+    )
+    family.start()
+
+    def give_up():
+        try:
+            family.poll()
+        except supervisor.RoleError:
+            return True
+        return False
+
+    wait_for(give_up)
+    assert family.restarts() == 2
+
+
+def test_stop_asks_first_and_kills_the_deaf(tmp_path):
+    deaf = (
+        "import signal,time,pathlib;signal.signal(signal.SIGTERM,signal.SIG_IGN);"
+        f"pathlib.Path({str(tmp_path / 'deaf')!r}).touch();time.sleep(60)"
+    )
+    polite = (
+        "import signal,time,sys,pathlib;"
+        "signal.signal(signal.SIGTERM,lambda *a: sys.exit(143));"
+        f"pathlib.Path({str(tmp_path / 'polite')!r}).touch();time.sleep(60)"
+    )
+    family = supervisor.Supervisor(
+        [role("deaf", deaf), role("polite", polite)], tmp_path / "logs"
+    )
+    family.start()
+    wait_for(lambda: (tmp_path / "deaf").exists() and (tmp_path / "polite").exists())
+    family.stop(grace_seconds=1.0)
+    assert family.code("polite") == 143
+    assert family.code("deaf") == -9
