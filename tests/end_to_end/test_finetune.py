@@ -55,7 +55,13 @@ def finish(process, seconds=240):
     try:
         return process.communicate(timeout=seconds)
     finally:
-        process.kill()
+        end(process)
+
+
+def end(process):
+    """Kills what still runs and closes its pipes."""
+    process.kill()
+    process.communicate()
 
 
 def wait_until(condition, seconds=120):
@@ -120,8 +126,7 @@ def test_a_killed_learner_resumes_and_repeats_bit_for_bit(tmp_path, networks):
     try:
         learner = start("learner", *shared)
         wait_until(lambda: len(manifests(run_dir)) >= 3)
-        learner.kill()
-        learner.wait()
+        end(learner)
         again = start("learner", *shared)
         _, err = finish(again)
         assert again.returncode == 0, err
@@ -130,7 +135,7 @@ def test_a_killed_learner_resumes_and_repeats_bit_for_bit(tmp_path, networks):
             assert actor.returncode == 0, err
     finally:
         for actor in actors:
-            actor.kill()
+            end(actor)
     used = items(run_dir)
     assert len(used) == len(set(used)) == 6 * 4
     repeated = replay_without_interruption(run_dir, tmp_path / "replay", gin_file)
@@ -179,7 +184,7 @@ def test_a_role_with_another_config_is_refused(tmp_path, networks):
     wait_until((run_dir / "config" / "hash").exists)
     other = start("actor", *shared, "--gin_param", "RunConfig.seed = 5")
     _, err = finish(other)
-    first.kill()
+    end(first)
     assert other.returncode == 78
     assert '"seed": 0' in err
     assert '"seed": 5' in err
