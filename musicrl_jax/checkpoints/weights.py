@@ -18,6 +18,7 @@ from musicrl_jax.core import arrays, errors
 _FORMAT = "1"
 _SCALE = "::scale"
 _MATRIX = 2
+_LENGTH = 8
 
 
 def save_weights(
@@ -51,7 +52,7 @@ def save_weights(
         "config": json.dumps(config, sort_keys=True),
         "format": _FORMAT,
     }
-    data = safetensors.numpy.save(leaves, metadata=metadata)
+    data = _ordered(safetensors.numpy.save(leaves, metadata=metadata))
     path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -126,6 +127,21 @@ def named_leaves(tree: PyTree) -> dict[str, Any]:
         jax.tree_util.keystr(path, simple=True, separator="/"): leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def _ordered(data: bytes) -> bytes:
+    """Returns a safetensors file with its metadata in order of name.
+
+    The library orders them anew at every call, so that files of the same weights would
+    have different bytes.
+    """
+    size = int.from_bytes(data[:_LENGTH], "little")
+    header = json.loads(data[_LENGTH : _LENGTH + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    # The format's own padding: tensors begin at a multiple of 8 bytes.
+    text += b" " * (-len(text) % _LENGTH)
+    return len(text).to_bytes(_LENGTH, "little") + text + data[_LENGTH + size :]
 
 
 def _stored(name: str, leaf: np.ndarray, dtype: np.dtype) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
@@ -42,6 +43,15 @@ def test_the_configuration_is_in_the_file(tmp_path):
     _save(tmp_path / "codec.safetensors")
     network, config = weights.read_config(tmp_path / "codec.safetensors")
     assert (network, config) == ("codec", {"width": 8})
+
+
+def test_the_same_weights_have_the_same_bytes_and_stay_readable(tmp_path):
+    files = [tmp_path / f"{number}.safetensors" for number in range(8)]
+    for path in files:
+        _save(path)
+    assert len({path.read_bytes() for path in files}) == 1
+    leaves = safetensors.numpy.load_file(files[0])
+    np.testing.assert_array_equal(leaves["counts"], np.arange(4))
 
 
 @pytest.mark.parametrize("size", [0, 7, 60, -1])
