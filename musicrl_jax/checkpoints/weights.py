@@ -3,8 +3,8 @@
 import json
 import pathlib
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -14,6 +14,8 @@ from jaxtyping import PyTree
 from numpy.typing import DTypeLike
 
 from musicrl_jax.core import arrays, errors
+
+Network = TypeVar("Network")
 
 _FORMAT = "1"
 _SCALE = "::scale"
@@ -109,6 +111,40 @@ def load_weights(path: str | pathlib.Path, expected: PyTree) -> arrays.Params:
                 )
             leaves.append(jax.numpy.asarray(_tensor(file, name), leaf.dtype))
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
+
+
+def load_network(
+    path: str | pathlib.Path,
+    network: str,
+    make: Callable[[dict[str, Any]], Network],
+    expected: Callable[[Network], PyTree],
+) -> tuple[Network, arrays.Params]:
+    """Returns a network made from the configuration in `path`, and its parameters.
+
+    Args:
+      path: a file of `save_weights`.
+      network: the kind that the file must hold, such as "codec".
+      make: builds the network from the stored configuration.
+      expected: the network's parameters as `load_weights` wants them.
+
+    Raises:
+      InputError: where the file is missing, damaged, of another kind, or of a version
+        whose configuration `make` does not take.
+    """
+    found, fields = read_config(path)
+    if found != network:
+        raise errors.InputError(
+            f"{path} must hold a network of kind {network!r}; it holds {found!r}. "
+            "Choose another file."
+        )
+    try:
+        made = make(fields)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise errors.InputError(
+            f"The configuration in {path} must be one of this version's {network}; "
+            f"{type(error).__name__}: {error}. Train the network again."
+        ) from error
+    return made, load_weights(path, expected(made))
 
 
 def read_leaves(path: str | pathlib.Path) -> dict[str, np.ndarray]:

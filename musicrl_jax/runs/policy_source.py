@@ -1,5 +1,7 @@
 """Published policies, restored from checkpoints and verified."""
 
+import collections
+
 import jax
 from jaxtyping import PyTree
 
@@ -9,12 +11,14 @@ from musicrl_jax.core import arrays
 from musicrl_jax.transport import publications
 from musicrl_jax.transport import store as stores
 
+MOST_READS = 3
+
 
 class PublishedPolicies:
     """The newest publication whose weights are what was published.
 
-    One that cannot be read, or whose digest differs, is passed over for the one before
-    and looked at no more.
+    One that cannot be read, or whose digest differs, is passed over for the one before;
+    after `MOST_READS` such readings it is looked at no more.
     """
 
     def __init__(
@@ -23,7 +27,7 @@ class PublishedPolicies:
         self._store = store
         self._reader = reader.CheckpointReader(run_dir)
         self._abstract = abstract_tree(theta_0)
-        self._bad: set[tuple[int, int]] = set()
+        self._failures: collections.Counter[tuple[int, int]] = collections.Counter()
 
     def newer_than(self, current: loop.Weights | None) -> loop.Weights | None:
         """Returns the newest verified weights; None where `current` are they."""
@@ -52,7 +56,7 @@ class PublishedPolicies:
         return None
 
     def _restore(self, publication: publications.Publication) -> arrays.Params | None:
-        if _order(publication) in self._bad:
+        if self._failures[_order(publication)] >= MOST_READS:
             return None
         identity = reader.CheckpointId(
             epoch=publication.checkpoint_epoch, step=publication.step
@@ -62,7 +66,7 @@ class PublishedPolicies:
                 identity, publication.policy, self._abstract
             )
         except reader.DamagedCheckpointError:
-            self._bad.add(_order(publication))
+            self._failures[_order(publication)] += 1
             return None
 
 

@@ -122,14 +122,14 @@ def load(path: pathlib.Path) -> tuple[adapter.AttributeJudge, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    name, fields = weights.read_config(path)
-    if name != NETWORK:
-        raise errors.InputError(
-            f"{path} must hold an attribute classifier; it holds {name!r}. Choose the "
-            "classifier's file."
-        )
-    judge = adapter.make_judge(attributes_config.AttributesConfig.from_json(fields))
-    return judge, weights.load_weights(path, judge.abstract_params())
+    return weights.load_network(
+        path,
+        NETWORK,
+        lambda fields: adapter.make_judge(
+            attributes_config.AttributesConfig.from_json(fields)
+        ),
+        lambda judge: judge.abstract_params(),
+    )
 
 
 def heads(

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from jaxtyping import Array, Float
 
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, writers
+from musicrl_jax.core import arrays, writers
 from musicrl_jax.data import crops, manifest
 from musicrl_jax.models.codec import adapter, losses, objective
 from musicrl_jax.models.codec import config as codec_config
@@ -113,15 +112,12 @@ def load(path: pathlib.Path) -> tuple[adapter.SpectralCodec, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    network, stored = weights.read_config(path)
-    if network != "codec":
-        raise errors.InputError(
-            f"{path} must hold a codec; it holds {network!r}. Choose the codec's file."
-        )
-    fields: dict[str, Any] = dict(stored)
-    config = codec_config.CodecConfig(**fields)
-    params = weights.load_weights(path, adapter.abstract_params(config))
-    return adapter.make_codec(config), params
+    return weights.load_network(
+        path,
+        "codec",
+        lambda fields: adapter.make_codec(codec_config.CodecConfig(**fields)),
+        lambda codec: adapter.abstract_params(codec.config),
+    )
 
 
 def exported(state: step.PretrainState) -> arrays.Params:

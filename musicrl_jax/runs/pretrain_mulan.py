@@ -11,6 +11,7 @@ cores. A run that was stopped goes on from its newest checkpoint in `run_dir`.
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -118,16 +119,18 @@ def load(
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    network, stored = weights.read_config(path)
-    if network != "mulan":
-        raise errors.InputError(
-            f"{path} must hold MuLan; it holds {network!r}. Choose another file."
-        )
-    fields: dict[str, Any] = dict(stored)
-    tokenizer = text.TextTokenizer.from_dict(fields.pop("tokenizer"))
-    fields["audio_widths"] = tuple(fields["audio_widths"])  # JSON gives a list
-    mulan = adapter.make_mulan(mulan_config.MulanConfig(**fields))
-    return mulan, weights.load_weights(path, mulan.abstract_params()), tokenizer
+    (mulan, tokenizer), params = weights.load_network(
+        path, "mulan", make, lambda made: made[0].abstract_params()
+    )
+    return mulan, params, tokenizer
+
+
+def make(fields: Mapping[str, Any]) -> tuple[adapter.Mulan, text.TextTokenizer]:
+    """Returns embedder and tokenizer whose configuration a weights file holds."""
+    sizes = dict(fields)
+    tokenizer = text.TextTokenizer.from_dict(sizes.pop("tokenizer"))
+    sizes["audio_widths"] = tuple(sizes["audio_widths"])  # JSON gives a list
+    return adapter.make_mulan(mulan_config.MulanConfig(**sizes)), tokenizer
 
 
 def figures_of(

@@ -183,20 +183,20 @@ def load(path: pathlib.Path) -> tuple[adapter.MusicLMPolicy, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    network, stored = weights.read_config(path)
-    if network != "musiclm":
-        raise errors.InputError(
-            f"{path} must hold a MusicLM; it holds {network!r}. Choose another file."
-        )
-    fields: dict[str, Any] = dict(stored)
+    return weights.load_network(
+        path, "musiclm", make, lambda policy: policy.abstract_params()
+    )
+
+
+def make(fields: Mapping[str, Any]) -> adapter.MusicLMPolicy:
+    """Returns the policy whose configuration a weights file holds."""
     streams = tuple(layouts.Stream(**row) for row in fields["layout"]["streams"])
-    policy = adapter.make_policy(
+    return adapter.make_policy(
         musiclm_config.MusicLMConfig(**fields["musiclm"]),
         layouts.TokenLayout(
             streams=streams, frame_rate_hz=fields["layout"]["frame_rate_hz"]
         ),
     )
-    return policy, weights.load_weights(path, policy.abstract_params())
 
 
 def _batches(

@@ -11,7 +11,6 @@ on from its newest checkpoint in `run_dir`.
 import dataclasses
 import json
 import pathlib
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -103,15 +102,12 @@ def load(path: pathlib.Path) -> tuple[adapter.Semantic, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    network, stored = weights.read_config(path)
-    if network != "semantic":
-        raise errors.InputError(
-            f"{path} must hold a semantic tokenizer; it holds {network!r}. Choose "
-            "another file."
-        )
-    fields: dict[str, Any] = dict(stored)
-    tokenizer = adapter.make_semantic(semantic_config.SemanticConfig(**fields))
-    return tokenizer, weights.load_weights(path, tokenizer.abstract_params())
+    return weights.load_network(
+        path,
+        "semantic",
+        lambda fields: adapter.make_semantic(semantic_config.SemanticConfig(**fields)),
+        lambda tokenizer: tokenizer.abstract_params(),
+    )
 
 
 def _train(

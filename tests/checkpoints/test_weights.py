@@ -127,3 +127,21 @@ def test_int8_is_within_half_a_step_of_each_columns_largest(tmp_path):
     np.testing.assert_array_equal(loaded["bias"], params["bias"])
     weights.save_weights(tmp_path / "b.safetensors", params, "codec", {})
     assert path.stat().st_size < (tmp_path / "b.safetensors").stat().st_size
+
+
+def test_a_configuration_of_another_version_is_an_input_error(tmp_path):
+    path = tmp_path / "codec.safetensors"
+    expected = _save(path)
+
+    def make(fields):
+        return fields["depth"]
+
+    with pytest.raises(errors.InputError, match="one of this version's codec"):
+        weights.load_network(path, "codec", make, lambda _: expected)
+    with pytest.raises(errors.InputError, match="it holds 'codec'"):
+        weights.load_network(path, "mulan", make, lambda _: expected)
+    made, params = weights.load_network(
+        path, "codec", lambda fields: fields["width"], lambda _: expected
+    )
+    assert made == 8
+    assert set(params) == {"encoder", "counts"}

@@ -85,5 +85,5 @@ def test_another_networks_file_is_refused(tmp_path):
     path = tmp_path / "mulan.safetensors"
     fields = dataclasses.asdict(SIZES)
     weights.save_weights(path, {"w": np.zeros(2, np.float32)}, "mulan", fields)
-    with pytest.raises(errors.InputError, match="must hold a codec"):
+    with pytest.raises(errors.InputError, match="must hold a network of kind 'codec'"):
         pretrain_codec.load(path)
