@@ -5,6 +5,7 @@ SIGTERM from here. A role that dies by a signal or with a temporary error (75) i
 started again, as a cluster manager would; any other failure ends the run.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -20,11 +21,19 @@ RETRY_CODE = errors.TemporaryError.exit_code
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Role:
-    """One process: its name (and its log's), its command, its allowed restarts."""
+    """One process.
+
+    Attributes:
+      name: its own and its log's.
+      command: what it runs.
+      restarts: how often it may be started again.
+      cores: those that it may use; none given means all.
+    """
 
     name: str
     command: Sequence[str]
     restarts: int = 3
+    cores: frozenset[int] = frozenset()
 
 
 class Supervisor:
@@ -50,15 +59,20 @@ class Supervisor:
 
     def _start(self, name: str) -> None:
         self._starts[name] += 1
+        role = self._roles[name]
         with (self._log_dir / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                list(self._roles[name].command),
+                list(role.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
             )
+        if role.cores:
+            # Threads inherit this; XLA starts its own only when it is imported.
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(self._processes[name].pid, role.cores)
 
     def restarts(self) -> int:
         """Returns how many times a role has been started again."""

@@ -1,9 +1,10 @@
+import os
 import sys
 import time
 
 import pytest
 
-from musicrl_jax.runs import supervisor
+from musicrl_jax.runs import finetune, supervisor
 
 
 def role(name, code, restarts=3):
@@ -85,3 +86,26 @@ def test_stop_asks_first_and_kills_the_deaf(tmp_path):
     family.stop(grace_seconds=1.0)
     assert family.code("polite") == 143
     assert family.code("deaf") == -9
+
+
+def test_a_role_runs_on_the_cores_that_it_is_given(tmp_path):
+    core = min(os.sched_getaffinity(0))
+    code = "import os,time;time.sleep(.5);print(sorted(os.sched_getaffinity(0)))"
+    given = supervisor.Role(
+        name="learner",
+        command=[sys.executable, "-c", code],
+        cores=frozenset({core}),
+    )
+    family = supervisor.Supervisor([given], tmp_path)
+    family.start()
+    wait_for(lambda: family.code("learner") == 0)
+    assert family.last_words("learner") == f"[{core}]"
+
+
+@pytest.mark.parametrize(
+    ("cores", "halves"),
+    [({3}, ((), ())), ({0, 1}, ({0}, {1})), ({1, 4, 6}, ({1}, {4, 6}))],
+)
+def test_the_learner_has_half_of_the_cores(monkeypatch, cores, halves):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
+    assert finetune.split_cores() == tuple(map(frozenset, halves))
