@@ -3,10 +3,12 @@
 Everything here happens before a device is touched.
 """
 
+import contextlib
 import dataclasses
+import logging
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -47,9 +49,10 @@ def resolve(
     gin.clear_config()
     _register(root, usage)
     try:
-        gin.parse_config_files_and_bindings(
-            [str(path) for path in files], list(params), finalize_config=False
-        )
+        with _without_words_of_each_folder():
+            gin.parse_config_files_and_bindings(
+                [str(path) for path in files], list(params), finalize_config=False
+            )
         for name, value in (overrides or {}).items():
             gin.bind_parameter(name if "." in name else f"{root}.{name}", value)
         gin.finalize()
@@ -60,6 +63,20 @@ def resolve(
         raise errors.InputError(_one_line(error)) from error
     _refuse_inoperative(usage)
     return Resolved(config=config, operative=gin.operative_config_str())
+
+
+@contextlib.contextmanager
+def _without_words_of_each_folder() -> Iterator[None]:
+    """Keeps gin from logging an error for each folder that a file is not in."""
+
+    def is_of_use(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("Path not found")
+
+    logging.getLogger().addFilter(is_of_use)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(is_of_use)
 
 
 def _register(root: str, usage: gin_files.Usage) -> None:

@@ -39,7 +39,7 @@ class RunFacts:
 
     @property
     def trajectories_dropped(self) -> dict[str, int]:
-        """Clips that were not used, by reason."""
+        """Packets of clips that were refused, by reason."""
         dropped: dict[str, int] = {}
         for row in self.learner:
             for name, count in row.items():

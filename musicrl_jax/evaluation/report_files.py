@@ -31,6 +31,7 @@ def as_json(
         "kl_budget": data.kl["budget"],
         "attribute_accuracy_before": judged.before,
         "attribute_accuracy_after": judged.after,
+        "trajectory_units": {"used": "clips", "dropped": "packets of one actor"},
         "trajectories_used": data.facts.trajectories_used,
         "trajectories_dropped": data.facts.trajectories_dropped,
         "max_staleness_seen": data.facts.max_staleness,

@@ -18,6 +18,7 @@ from musicrl_jax.core import arrays, errors
 from musicrl_jax.evaluation import comparison, facts, report
 from musicrl_jax.evaluation import prompts as prompts_lib
 from musicrl_jax.runs import (
+    compile_cache,
     demo_bench,
     demo_report,
     finetune,
@@ -25,10 +26,12 @@ from musicrl_jax.runs import (
     run_config,
     run_config_gin,
     system,
+    wall_clock,
 )
 from musicrl_jax.transport import store as stores
 
 METRICS = "metrics"
+SECONDS = "wall_seconds.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,10 +50,10 @@ class DemoConfig:
 
     out: str = "demo_run"
     seed: int = 0
-    held_out_prompts: int = 84
+    held_out_prompts: int = 244
     paper_prompts: int = 12
     examples: int = 9
-    clips: int = 16
+    clips: int = 32
     run: run_config.RunConfig = dataclasses.field(default_factory=run_config.RunConfig)
 
     def __post_init__(self) -> None:
@@ -87,9 +90,19 @@ def run(config: DemoConfig, clock: Callable[[], float] = time.monotonic) -> str:
       RoleError: a process of the run failed for good.
       Preempted: asked to stop; the same call goes on.
     """
-    started = clock()
+    out = pathlib.Path(config.out)
+    seconds = wall_clock.WallClock(out / SECONDS, clock)
+    try:
+        return _run(config, seconds)
+    finally:
+        seconds.save()
+
+
+def _run(config: DemoConfig, seconds: wall_clock.WallClock) -> str:
+    """Does what `run` says, on the clock of this and earlier calls."""
     console = rich.console.Console(stderr=True)
     training = training_config(config)
+    compile_cache.use(pathlib.Path(training.run_dir))
     language = system.load_language(system.networks_directory(training.networks))
     bench = demo_bench.load(training, judged(config), language, config.clips)
     console.print(f"Making {len(bench.prompts)} clips with the starting model ...")
@@ -114,7 +127,7 @@ def run(config: DemoConfig, clock: Callable[[], float] = time.monotonic) -> str:
         run_facts,
         examples=config.examples,
     )
-    data = dataclasses.replace(data, wall_seconds=clock() - started)
+    data = dataclasses.replace(data, wall_seconds=seconds.total())
     return report.write(pathlib.Path(config.out), data)
 
 

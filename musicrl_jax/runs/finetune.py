@@ -11,7 +11,14 @@ from typing import Any
 
 from musicrl_jax.core import errors
 from musicrl_jax.learning import learner
-from musicrl_jax.runs import live_view, run_config, stopping, supervisor, system
+from musicrl_jax.runs import (
+    compile_cache,
+    live_view,
+    run_config,
+    stopping,
+    supervisor,
+    system,
+)
 
 OPERATIVE_GIN = "config/operative.gin"
 POLL_SECONDS = 0.5
@@ -68,7 +75,8 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
         )
     stop = stopping.StopRequest()
     roles = make_roles(config, gin_file)
-    family = supervisor.Supervisor(roles, run_dir / "logs", KEEP_PAGES)
+    environment = KEEP_PAGES | compile_cache.environment(run_dir)
+    family = supervisor.Supervisor(roles, run_dir / "logs", environment)
     try:
         family.start()
         watch(family, config, stop)
@@ -91,40 +99,37 @@ def make_roles(
         shared = ("--run_dir", config.run_dir, "--gin_file", str(gin_file))
         return (sys.executable, "-m", "musicrl_jax.cli.main", role, *shared, *more)
 
-    learner_cores, other_cores = split_cores()
+    groups = core_groups(max(config.num_actors, 2))
     actors = [
         supervisor.Role(
             name=f"actor-{number}",
             command=command("actor", "--actor_id", str(number)),
-            cores=other_cores,
+            cores=groups[-1 - number],
         )
         for number in range(config.num_actors)
     ]
-    return [
-        supervisor.Role(
-            name="learner", command=command("learner"), cores=learner_cores
-        ),
-        *actors,
-        supervisor.Role(
-            name="evaluator", command=command("evaluator"), cores=other_cores
-        ),
-    ]
+    learner_role = supervisor.Role(
+        name="learner", command=command("learner"), cores=groups[0]
+    )
+    evaluator_role = supervisor.Role(
+        name="evaluator", command=command("evaluator"), cores=groups[-1]
+    )
+    return [learner_role, *actors, evaluator_role]
 
 
-def split_cores() -> tuple[frozenset[int], frozenset[int]]:
-    """Returns the learner's half of this process's cores, and that of the others.
+def core_groups(count: int) -> list[frozenset[int]]:
+    """Returns `count` sets of this process's cores, which repeat where there are fewer.
 
-    Each role's threads would otherwise take turns on all cores, which costs each more
-    than the cores it gives up. Both are empty, for no restriction, where there is one
-    core or the system cannot say.
+    A role whose threads stay on a few cores gets more done than one whose threads take
+    turns with all others on all of them. The sets are empty, for no restriction, where
+    the system cannot say what cores there are.
     """
     if not hasattr(os, "sched_getaffinity"):
-        return frozenset(), frozenset()
+        return [frozenset()] * count
     cores = sorted(os.sched_getaffinity(0))
-    half = len(cores) // 2
-    if not half:
-        return frozenset(), frozenset()
-    return frozenset(cores[:half]), frozenset(cores[half:])
+    distinct = min(count, len(cores))
+    groups = [frozenset(cores[number::distinct]) for number in range(distinct)]
+    return [groups[number % distinct] for number in range(count)]
 
 
 def watch(

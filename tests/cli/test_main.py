@@ -55,6 +55,18 @@ def test_every_command_has_help(musicrl, command):
     assert command.__doc__.splitlines()[0] in out
 
 
+def test_experiments_are_found_from_any_folder_without_a_word(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "musicrl_jax.cli.main", "config", "demo"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "DemoConfig.out" in done.stdout
+
+
 def test_refuses_unknown_command(musicrl):
     assert "No such command" in refusal(musicrl, "compose")
 

@@ -103,9 +103,14 @@ def test_a_role_runs_on_the_cores_that_it_is_given(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cores", "halves"),
-    [({3}, ((), ())), ({0, 1}, ({0}, {1})), ({1, 4, 6}, ({1}, {4, 6}))],
+    ("cores", "count", "groups"),
+    [
+        ({3}, 2, [{3}, {3}]),
+        ({0, 1}, 2, [{0}, {1}]),
+        ({1, 4, 6}, 2, [{1, 6}, {4}]),
+        ({0, 1}, 4, [{0}, {1}, {0}, {1}]),
+    ],
 )
-def test_the_learner_has_half_of_the_cores(monkeypatch, cores, halves):
+def test_cores_are_shared_out(monkeypatch, cores, count, groups):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
-    assert finetune.split_cores() == tuple(map(frozenset, halves))
+    assert finetune.core_groups(count) == groups
