@@ -6,6 +6,7 @@ map whose lightness rises evenly.
 
 import dataclasses
 import io
+import textwrap
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from musicrl_jax.audio import spectrogram
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
+TITLE_CHARACTERS = 60
 DOTS_PER_INCH = 110
 DYNAMIC_RANGE_DB = 70.0
 
@@ -98,7 +100,8 @@ def spectrograms(sounds: Sequence[Sequence[Sound]], sample_rate_hz: int) -> byte
                 vmax=top,
                 extent=(0, len(sound.waveform) / sample_rate_hz, 0, config.num_mels),
             )
-            place.set_title(sound.title, fontsize=9, loc="left")
+            title = textwrap.shorten(sound.title, TITLE_CHARACTERS, placeholder=" ...")
+            place.set_title(title, fontsize=9, loc="left")
             _mel_axis(place, config)
         places[0].set_ylabel("kHz")
     for place in grid[-1]:

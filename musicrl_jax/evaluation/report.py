@@ -70,11 +70,11 @@ def _spectrograms(data: report_data.ReportData) -> dict[str, bytes]:
         rows = [
             [
                 figures.Sound(
-                    title=f"{item.title}: recording", waveform=item.recording
+                    title=f"held-out clip {number}", waveform=item.recording
                 ),
                 figures.Sound(title="through the codec", waveform=item.codec),
             ]
-            for item in data.references
+            for number, item in enumerate(data.references, start=1)
         ]
         found["codec"] = figures.spectrograms(rows, data.sample_rate_hz)
     return found

@@ -28,12 +28,14 @@ class Role:
       command: what it runs.
       restarts: how often it may be started again.
       cores: those that it may use; none given means all.
+      niceness: how far it steps back for others on the same cores, from 0 to 19.
     """
 
     name: str
     command: Sequence[str]
     restarts: int = 3
     cores: frozenset[int] = frozenset()
+    niceness: int = 0
 
 
 class Supervisor:
@@ -69,10 +71,14 @@ class Supervisor:
                 env=self._environment,
                 start_new_session=True,
             )
-        if role.cores:
-            # Threads inherit this; XLA starts its own only when it is imported.
-            with contextlib.suppress(ProcessLookupError):
+        # Threads inherit both; XLA starts its own long after this.
+        with contextlib.suppress(ProcessLookupError):
+            if role.cores:
                 os.sched_setaffinity(self._processes[name].pid, role.cores)
+            if role.niceness:
+                os.setpriority(
+                    os.PRIO_PROCESS, self._processes[name].pid, role.niceness
+                )
 
     def restarts(self) -> int:
         """Returns how many times a role has been started again."""

@@ -90,16 +90,20 @@ def test_stop_asks_first_and_kills_the_deaf(tmp_path):
 
 def test_a_role_runs_on_the_cores_that_it_is_given(tmp_path):
     core = min(os.sched_getaffinity(0))
-    code = "import os,time;time.sleep(.5);print(sorted(os.sched_getaffinity(0)))"
+    code = (
+        "import os,time;time.sleep(.5);"
+        "print(sorted(os.sched_getaffinity(0)), os.nice(0))"
+    )
     given = supervisor.Role(
         name="learner",
         command=[sys.executable, "-c", code],
         cores=frozenset({core}),
+        niceness=3,
     )
     family = supervisor.Supervisor([given], tmp_path)
     family.start()
     wait_for(lambda: family.code("learner") == 0)
-    assert family.last_words("learner") == f"[{core}]"
+    assert family.last_words("learner") == f"[{core}] {os.nice(0) + 3}"
 
 
 @pytest.mark.parametrize(
