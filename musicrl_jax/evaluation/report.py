@@ -69,9 +69,7 @@ def _spectrograms(data: report_data.ReportData) -> dict[str, bytes]:
     if data.references:
         rows = [
             [
-                figures.Sound(
-                    title=f"held-out clip {number}", waveform=item.recording
-                ),
+                figures.Sound(title=f"held-out clip {number}", waveform=item.recording),
                 figures.Sound(title="through the codec", waveform=item.codec),
             ]
             for number, item in enumerate(data.references, start=1)

@@ -55,6 +55,7 @@ def compose(
         "from scratch by this package on music that it composes itself. Every figure "
         "below was measured on the way.",
         _networks(assets, runs, records),
+        "A question mark stands for what was not kept.",
         _corpus(rows),
         "## Figures",
         "On clips that no network was trained on. Losses are in nats.",

@@ -56,7 +56,7 @@ class PretrainMusicLMConfig:
     run_dir: str
     out: str
     musiclm: musiclm_config.MusicLMConfig = dataclasses.field(
-        default_factory=musiclm_config.MusicLMConfig
+        default_factory=lambda: musiclm_config.MusicLMConfig(window_frames=128)
     )
     layout: layouts.TokenLayout = dataclasses.field(
         default_factory=musiclm_config.make_layout
@@ -72,9 +72,9 @@ class PretrainMusicLMConfig:
     )
     batch_size: int = 16
     crop_frames: int = 160
-    text_share: float = 0.5
+    text_share: float = 0.7
     start_share: float = 0.3
-    noise: float = 0.6
+    noise: float = 0.8
     mulan: str = ""
     start_from: str = ""
     validation_batches: int = 4

@@ -30,7 +30,16 @@ from musicrl_jax.runs import (
 
 Training = TypeVar("Training")
 
-_PLACES = ("run_dir", "out", "out_dir", "manifest", "networks", "codec", "tokens")
+_PLACES = (
+    "run_dir",
+    "out",
+    "out_dir",
+    "manifest",
+    "networks",
+    "codec",
+    "tokens",
+    "mulan",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,7 +141,13 @@ def chain(
         train("semantic", semantic.run, semantic.PretrainSemanticConfig, manifest=data),
         train("mulan", mulan.run, mulan.PretrainMulanConfig, manifest=data),
         _stage("tokens", cut, pathlib.Path(cut.out), tokenize_corpus.run),
-        train("musiclm", lm.run, lm.PretrainMusicLMConfig, tokens=cut.out),
+        train(
+            "musiclm",
+            lm.run,
+            lm.PretrainMusicLMConfig,
+            tokens=cut.out,
+            mulan=str(networks / "mulan.safetensors"),
+        ),
         train(
             "attributes",
             judge.run,

@@ -59,7 +59,8 @@ def _text(
     texts = []
     for kind in kinds:
         text = pick(random, sentences[kind]).format_map(_slots(clip, random))
-        texts.append(with_articles(text))
+        # Some names of genres end with the word that many sentences put after them.
+        texts.append(with_articles(text).replace("music music", "music"))
     return " ".join(texts)
 
 

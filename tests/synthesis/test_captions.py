@@ -18,6 +18,10 @@ def test_no_slot_or_placeholder_is_left():
     assert not [text for text in ALL if re.search(r"[{}]|\(n\)|  ", text)]
 
 
+def test_no_sentence_says_music_twice():
+    assert not [text for text in ALL if "music music" in text]
+
+
 def test_articles_fit_the_next_word():
     wrong = re.compile(
         r"\b(?:an (?=[bcdfgjklmnpqrstvwxyz])|a (?=[aeio]))", re.IGNORECASE
