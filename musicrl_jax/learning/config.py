@@ -28,6 +28,8 @@ class LearnerConfig:
       value_learning_rate: the same for the value.
       learning_rate_warmup_steps: updates over which both rates rise from 0.
       learning_rate_end_share: share of the peak that is left at the last step.
+      learning_rate_decay_steps: last updates, over which both rates fall to that
+        share; 0 means all that follow the warm-up.
       max_grad_norm: global norm to which gradients are clipped.
       adam_b1: decay of Adam's first moment.
       adam_b2: decay of Adam's second moment.
@@ -49,6 +51,7 @@ class LearnerConfig:
     value_learning_rate: float = 3e-4
     learning_rate_warmup_steps: int = 5
     learning_rate_end_share: float = 1.0
+    learning_rate_decay_steps: int = 0
     max_grad_norm: float = 1.0
     adam_b1: float = 0.9
     adam_b2: float = 0.95
@@ -82,7 +85,12 @@ class LearnerConfig:
 
 _BASELINES = ("value", "leave_one_out")
 _COUNTS = ("batch_clips", "microbatches", "chunk_frames", "steps")
-_FROM_ZERO = ("value_warmup_steps", "max_staleness", "learning_rate_warmup_steps")
+_FROM_ZERO = (
+    "value_warmup_steps",
+    "max_staleness",
+    "learning_rate_warmup_steps",
+    "learning_rate_decay_steps",
+)
 _POSITIVE = (
     "temperature",
     "kl_budget_nats",

@@ -34,11 +34,13 @@ def step(
 def _adam(
     config: configs.LearnerConfig, peak: float, updates: int
 ) -> optax.GradientTransformation:
-    """Returns clipping, then Adam whose rate rises, then falls to its end share."""
+    """Returns clipping, then Adam whose rate rises, stays, falls to its end share."""
     warmup = config.learning_rate_warmup_steps
     rise = optax.linear_schedule(peak / (warmup + 1), peak, warmup)
+    left = max(updates - warmup, 1)
+    decay = min(config.learning_rate_decay_steps or left, left)
     end = config.learning_rate_end_share * peak
-    fall = optax.linear_schedule(peak, end, max(updates - warmup, 1))
+    fall = optax.linear_schedule(peak, end, decay, left - decay)
     return optax.chain(
         optax.clip_by_global_norm(config.max_grad_norm),
         optax.adam(
