@@ -18,7 +18,8 @@ class LearnerConfig:
       kl_weight: alpha of the objective: (1 - alpha) reward, alpha KL to the reference.
       kl_mode: "local" is the paper's gradient of the KL at the states visited; "return"
         also charges each action with the KL that follows it.
-      kl_budget_nats: KL per clip on fresh samples at which a run counts as spent.
+      kl_budget_nats: KL per clip beyond which a run ends: where the batches of three
+        updates in a row are beyond it.
       temperature: T of the policy pi_T, in sampling and in learning alike.
       baseline: "value" is the paper's V(s); "leave_one_out" is the mean reward of the
         batch's other clips of the same conditioning, and trains no V.

@@ -25,6 +25,8 @@ from musicrl_jax.transport import batches, manifests, waits
 
 DONE_KEY = "learner/done"
 MOST_SKIPPED_IN_A_ROW = 10
+# One batch holds few prompts, and a single one may be far from the mean.
+UPDATES_OVER_BUDGET = 3
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -38,6 +40,7 @@ class Progress:
       waited: seconds spent waiting for batches.
       skipped: updates of the run that were not finite.
       skipped_in_a_row: of these, the ones just now.
+      over_budget_in_a_row: updates just now whose batch was beyond the KL budget.
     """
 
     state: states.LearnerState
@@ -46,6 +49,7 @@ class Progress:
     waited: float = 0.0
     skipped: float = 0.0
     skipped_in_a_row: int = 0
+    over_budget_in_a_row: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,9 +127,15 @@ class Learner:
             if at.step % self.publish_every == 0:
                 self._save(at)
             self._publish_finished(wait=False)
-            if row.get("kl/sequence", 0.0) > self.config.kl_budget_nats:
+            if self._budget_is_spent(at, row):
                 return "kl_budget"
         return "steps"
+
+    def _budget_is_spent(self, at: Progress, row: Mapping[str, float]) -> bool:
+        """Returns whether the batches just now were all beyond the KL budget."""
+        over = row.get("kl/sequence", 0.0) > self.config.kl_budget_nats
+        at.over_budget_in_a_row = at.over_budget_in_a_row + 1 if over else 0
+        return at.over_budget_in_a_row >= UPDATES_OVER_BUDGET
 
     def _manifest(self, at: Progress) -> manifests.Manifest:
         """Returns the definition of the next batch, the same on every host."""
