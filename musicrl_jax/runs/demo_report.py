@@ -15,6 +15,15 @@ SYNTHETIC = (
     "captions were written by a program. MuLan, the reward, is a small network trained "
     "on the same corpus. Figures say nothing about recorded music."
 )
+BASELINES = {
+    "leave_one_out": (
+        "Baseline: a clip's reward is held against the mean of the other clips of the "
+        "same caption, not against the paper's learned V(s). V explains somewhat more "
+        "of the rewards' variance here, but only after more warm-up than this run has "
+        "time for, and doubles the cost of an update (BUILD_NOTES.md has the figures)."
+    ),
+    "value": "Baseline: the paper's V(s), warmed up on clips of the starting policy.",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +66,7 @@ def compose(
         seed=training.seed,
         wall_seconds=0.0,
         sample_rate_hz=judged.bench.scorer.sample_rate_hz,
-        notes=(SYNTHETIC,),
+        notes=(SYNTHETIC, BASELINES[training.learner.baseline]),
         settings=_settings(training, judged.step),
     )
 

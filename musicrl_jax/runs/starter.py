@@ -115,11 +115,9 @@ def chain(
         workers=config.workers,
     )
     data = str(run_dir / "corpus" / corpus.MANIFEST)
+    tokens = str(run_dir / "tokens.npz")
     cut = tokenize_corpus.TokenizeCorpusConfig(
-        manifest=data,
-        networks=str(networks),
-        out=str(run_dir / "tokens.npz"),
-        seconds=config.seconds,
+        manifest=data, networks=str(networks), out=tokens, seconds=config.seconds
     )
 
     def train(
@@ -134,20 +132,14 @@ def chain(
 
     lm, judge = pretrain_musiclm, pretrain_attributes
     codec, semantic, mulan = pretrain_codec, pretrain_semantic, pretrain_mulan
-    heard = str(networks / "codec.safetensors")
+    heard, joint = (str(networks / f"{x}.safetensors") for x in ("codec", "mulan"))
     return (
         _stage("corpus", music, pathlib.Path(data), corpus.build),
         train("codec", codec.run, codec.PretrainCodecConfig, manifest=data),
         train("semantic", semantic.run, semantic.PretrainSemanticConfig, manifest=data),
         train("mulan", mulan.run, mulan.PretrainMulanConfig, manifest=data),
         _stage("tokens", cut, pathlib.Path(cut.out), tokenize_corpus.run),
-        train(
-            "musiclm",
-            lm.run,
-            lm.PretrainMusicLMConfig,
-            tokens=cut.out,
-            mulan=str(networks / "mulan.safetensors"),
-        ),
+        train("musiclm", lm.run, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
         train(
             "attributes",
             judge.run,
