@@ -7,7 +7,7 @@ EXTRA ?=
 
 .PHONY: help install demo test test-slow lint format corpus starter lock
 help:
-	@echo "make demo       fine-tune the starter model and open demo_run/report.html"
+	@echo "make demo       fine-tune the starter model; leaves demo_run/report.html"
 	@echo "make test       lint, then the fast tests (about ten minutes)"
 	@echo "make test-slow  the tests marked slow"
 	@echo "make corpus     render the procedural corpus (needs fluidsynth, a soundfont)"

@@ -41,6 +41,11 @@ def run(
         {name: value for name, value in overrides.items() if value is not None},
     )
     function = configurables.function(command)
+    if command in (*ROLES, "finetune"):
+        from musicrl_jax.runs import run_inputs
+
+        # What is refused here must leave nothing that a corrected call would meet.
+        run_inputs.check(resolved.config)
     save_operative(str(getattr(resolved.config, "run_dir", "")), resolved.operative)
     result = function(resolved.config, **_callbacks(command, entry))
     output.show(result, as_json=as_json)

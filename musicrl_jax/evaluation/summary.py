@@ -26,14 +26,14 @@ def lines(
         f"Fine-tuned {run.steps} steps on {run.trajectories_used:,} clips of the "
         f"model's own making, in {_minutes(wall_seconds)}.",
         reward_words(found),
+        kinds_words(found),
         judge_words(found),
         f"Distance from the starting model: {kl['sequence']:.1f} nats a clip "
         f"({kl['token']:.4f} a token); the budget was {kl['budget']:g}.",
         entropy_words(found),
         sound_words(found),
-        f"Learner and actors worked at the same time: the learner waited "
-        f"{run.learner_wait_share:.0%} of its time, actors {run.actor_wait_share:.0%}.",
-        _used(run),
+        f"Waiting: the learner {run.learner_wait_share:.0%} of its time, actors "
+        f"{run.actor_wait_share:.0%}; {_used(run)}",
         f"Listen to before and after, prompt by prompt: {report}",
         "Next: " + advice(found),
     ]
@@ -55,19 +55,33 @@ def judge_words(found: comparison.Comparison) -> str:
     """Returns how the judge that was not trained on moved."""
     row = found.row("attribute/any")
     change = row.result
+    rose = "up" in found.row("reward/total").words
+    with_it = "with the reward" if rose else "although the reward did not rise"
     verdict = {
-        "no measurable change": "it did not measurably move with the reward",
-        "clearly up": "it clearly moved with the reward",
-        "probably up": "it probably moved with the reward",
-        "clearly down": "it clearly fell: the reward was gained at its cost",
+        "no measurable change": "it did not measurably move",
+        "clearly up": f"clearly up, {with_it}",
+        "probably up": f"probably up, {with_it}",
+        "clearly down": "it clearly fell: look at the samples",
         "probably down": "it probably fell: look at the samples",
     }[row.words]
     points = f"{100 * change.difference:+.1f} +- {100 * change.standard_error:.1f}"
     return (
-        f"Independent judge (never trained on): hears {change.before:.0%} -> "
-        f"{change.after:.0%} of the genres and instruments that {change.pairs} "
-        f"captions name ({points} points): {verdict}."
+        "Independent judge (a classifier that is no part of the reward): of the genre "
+        f"and instrument that a caption names it hears {change.before:.0%} -> "
+        f"{change.after:.0%}, mean over {change.pairs} captions ({points} points): "
+        f"{verdict}."
     )
+
+
+def kinds_words(found: comparison.Comparison) -> str:
+    """Returns how the trained reward moved on each kind of prompt."""
+    parts = [
+        f"{comparison.GROUPS[row.group]} {row.result.difference:+.3f} +- "
+        f"{row.result.standard_error:.3f} ({row.words})"
+        for row in found.rows
+        if row.name == "reward/total" and row.group in comparison.GROUPS
+    ]
+    return "By kind of prompt: " + "; ".join(parts) + "."
 
 
 def entropy_words(found: comparison.Comparison) -> str:
@@ -81,7 +95,10 @@ def entropy_words(found: comparison.Comparison) -> str:
         for name, before in found.before.entropy.items()
     )
     verdict = "it did not collapse" if kept else "it SHRANK by more than a fifth"
-    return f"Variety of tokens (entropy in nats): {', '.join(parts)}; {verdict}."
+    return (
+        "Variety of tokens (entropy of their frequencies over all clips, in nats): "
+        f"{', '.join(parts)}; {verdict}."
+    )
 
 
 def sound_words(found: comparison.Comparison) -> str:
@@ -120,7 +137,7 @@ def _used(run: facts.RunFacts) -> str:
         f"{count} {reason}" for reason, count in sorted(dropped.items())
     )
     return (
-        f"Clips were at most {run.max_staleness} updates old when used; packets "
+        f"clips were at most {run.max_staleness} updates old when used, packets "
         f"dropped: {reasons or 'none'}."
     )
 

@@ -75,6 +75,16 @@ class LearnerConfig:
             "divide batch_clips",
             self.batch_clips % self.microbatches == 0,
         )
+        self._check(
+            "value_warmup_steps",
+            "be less than steps",
+            self.value_warmup_steps < self.steps,
+        )
+        self._check(
+            "value_warmup_steps",
+            "be 0 with baseline 'leave_one_out', which has no value to warm up",
+            self.baseline == "value" or self.value_warmup_steps == 0,
+        )
 
     def _check(self, name: str, rule: str, holds: bool) -> None:
         if not holds:

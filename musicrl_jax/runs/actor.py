@@ -5,7 +5,14 @@ import functools
 from musicrl_jax.acting import loop
 from musicrl_jax.data import captions
 from musicrl_jax.learning import learner
-from musicrl_jax.runs import policy_source, run_config, stopping, system, telemetry
+from musicrl_jax.runs import (
+    policy_source,
+    run_config,
+    run_inputs,
+    stopping,
+    system,
+    telemetry,
+)
 from musicrl_jax.transport import heartbeats, keys, manifests, preflight, waits, writer
 
 
@@ -19,7 +26,7 @@ def run(config: run_config.RunConfig) -> None:
       TemporaryError: the learner did nothing for too long.
     """
     stop = stopping.StopRequest(watch_parent=True)
-    store, config_hash = run_config.open_run(config)
+    store, config_hash = run_inputs.open_run(config)
     preflight.check_access(store, writes=[keys.TRAJECTORIES])
     networks = system.networks_directory(config.networks)
     language = system.load_language(networks)

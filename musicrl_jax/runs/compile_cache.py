@@ -1,12 +1,14 @@
 """Compiled programs of a run on this machine, kept for its other processes.
 
 Roles of one run compile the same programs; the second to need one reads it from disk.
-The cache lies in the run directory, so it never meets another kind of machine, and a
-user's own `JAX_COMPILATION_CACHE_DIR` goes before it.
+The cache lies in the run directory, in a folder of the host's name, since programs for
+one kind of processor may not run on another. A user's own `JAX_COMPILATION_CACHE_DIR`
+goes before it.
 """
 
 import os
 import pathlib
+import platform
 
 import jax
 
@@ -17,7 +19,8 @@ SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 def environment(run_dir: pathlib.Path) -> dict[str, str]:
     """Returns the variables that make a child process use the cache of a run."""
-    chosen = {VARIABLE: str(run_dir / FOLDER), SHORTEST: "0.3"}
+    folder = (run_dir / FOLDER / platform.node()).resolve()
+    chosen = {VARIABLE: str(folder), SHORTEST: "0.3"}
     return {name: os.environ.get(name, value) for name, value in chosen.items()}
 
 

@@ -25,6 +25,7 @@ from musicrl_jax.runs import (
     policy_source,
     run_config,
     run_config_gin,
+    run_inputs,
     system,
     wall_clock,
 )
@@ -93,22 +94,28 @@ def run(config: DemoConfig, clock: Callable[[], float] = time.monotonic) -> str:
     out = pathlib.Path(config.out)
     seconds = wall_clock.WallClock(out / SECONDS, clock)
     try:
-        return _run(config, seconds)
-    finally:
+        said = _run(config, seconds)
+    except BaseException:
         seconds.save()
+        raise
+    seconds.forget()
+    return said
 
 
 def _run(config: DemoConfig, seconds: wall_clock.WallClock) -> str:
     """Does what `run` says, on the clock of this and earlier calls."""
     console = rich.console.Console(stderr=True)
     training = training_config(config)
+    prompts = judged(config)
+    run_inputs.check(training)
+    start_run(training)
+    run_inputs.open_run(training)
     compile_cache.use(pathlib.Path(training.run_dir))
     language = system.load_language(system.networks_directory(training.networks))
-    bench = demo_bench.load(training, judged(config), language, config.clips)
+    bench = demo_bench.load(training, prompts, language, config.clips)
     console.print(f"Making {len(bench.prompts)} clips with the starting model ...")
     before = bench.make(language.params)
     scored = bench.score(before)
-    start_run(training)
     finetune.run(training)
     run_facts = facts.read_facts(
         pathlib.Path(training.run_dir) / METRICS, training.learner.batch_clips
@@ -176,7 +183,7 @@ def final_policy(
     Raises:
       InvariantError: no publication can be read.
     """
-    store, _ = run_config.open_run(training)
+    store, _ = run_inputs.open_run(training)
     source = policy_source.PublishedPolicies(store, training.run_dir, language.params)
     budget = training.learner.kl_budget_nats
     within = [

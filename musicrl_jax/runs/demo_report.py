@@ -25,6 +25,16 @@ BASELINES = {
     "value": "Baseline: the paper's V(s), warmed up on clips of the starting policy.",
 }
 
+CHOSEN = (
+    "What to keep in mind: the shipped experiment's learning rate, schedule and alpha "
+    "were chosen by the gain on 240 of these very captions, so a gain on captions of "
+    "your own may be smaller. The judge was trained on half of the corpus clips whose "
+    "combinations of attributes the policy never saw (not on their captions), and its "
+    "own sizes were chosen on the other half. 'Clearly' and 'probably' are more than 3 "
+    "and 2 standard errors with no correction for the number of rows; read them beside "
+    "the sign test."
+)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Judged:
@@ -66,7 +76,7 @@ def compose(
         seed=training.seed,
         wall_seconds=0.0,
         sample_rate_hz=judged.bench.scorer.sample_rate_hz,
-        notes=(SYNTHETIC, BASELINES[training.learner.baseline]),
+        notes=(SYNTHETIC, BASELINES[training.learner.baseline], CHOSEN),
         settings=_settings(training, judged.step),
     )
 

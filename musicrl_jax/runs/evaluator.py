@@ -11,7 +11,14 @@ from musicrl_jax.core import arrays, protocols, rng
 from musicrl_jax.evaluation import evaluator as evaluators
 from musicrl_jax.evaluation import prompts
 from musicrl_jax.learning import divergence, learner
-from musicrl_jax.runs import policy_source, run_config, stopping, system, telemetry
+from musicrl_jax.runs import (
+    policy_source,
+    run_config,
+    run_inputs,
+    stopping,
+    system,
+    telemetry,
+)
 from musicrl_jax.transport import heartbeats, waits
 from musicrl_jax.transport import store as stores
 
@@ -26,7 +33,7 @@ def run(config: run_config.RunConfig) -> None:
       TemporaryError: nothing was published for too long.
     """
     stop = stopping.StopRequest(watch_parent=True)
-    store, _ = run_config.open_run(config)
+    store, _ = run_inputs.open_run(config)
     networks = system.networks_directory(config.networks)
     language = system.load_language(networks)
     source = policy_source.PublishedPolicies(store, config.run_dir, language.params)

@@ -13,11 +13,12 @@ from musicrl_jax.core import errors
 from musicrl_jax.learning import learner
 from musicrl_jax.runs import (
     compile_cache,
+    directory_lock,
     live_view,
     run_config,
+    run_inputs,
     stopping,
     supervisor,
-    system,
 )
 
 OPERATIVE_GIN = "config/operative.gin"
@@ -67,8 +68,9 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
             "`musicrl learner`, `actor` and `evaluator` for a bucket."
         )
     run_dir = pathlib.Path(config.run_dir)
-    store, _ = run_config.open_run(config)
-    system.networks_directory(config.networks)
+    store, _ = run_inputs.open_run(config)
+    if (done := store.get(learner.DONE_KEY)) is not None:
+        return _finished(done, restarts=0)
     gin_file = run_dir / OPERATIVE_GIN
     if not gin_file.exists():
         raise errors.InputError(
@@ -79,17 +81,20 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
     roles = make_roles(config, gin_file)
     environment = KEEP_PAGES | compile_cache.environment(run_dir)
     family = supervisor.Supervisor(roles, run_dir / "logs", environment)
-    try:
-        family.start()
-        watch(family, config, stop)
-    finally:
-        family.stop()
-    record = json.loads(store.get(learner.DONE_KEY) or b"{}")
-    return dataclasses.asdict(
-        Finished(
-            step=record["step"], reason=record["reason"], restarts=family.restarts()
-        )
-    )
+    with directory_lock.only_one(run_dir):
+        try:
+            family.start()
+            watch(family, config, stop)
+        finally:
+            family.stop()
+    return _finished(store.get(learner.DONE_KEY) or b"{}", family.restarts())
+
+
+def _finished(done: bytes, restarts: int) -> dict[str, Any]:
+    """Returns the fields of `Finished` from the learner's last record."""
+    record = json.loads(done)
+    ended = Finished(step=record["step"], reason=record["reason"], restarts=restarts)
+    return dataclasses.asdict(ended)
 
 
 def make_roles(
@@ -101,7 +106,7 @@ def make_roles(
         shared = ("--run_dir", config.run_dir, "--gin_file", str(gin_file))
         return (sys.executable, "-m", "musicrl_jax.cli.main", role, *shared, *more)
 
-    groups = core_groups(max(config.num_actors, 2))
+    groups = core_groups(config.num_actors)
     actors = [
         supervisor.Role(
             name=f"actor-{number}",
@@ -123,19 +128,21 @@ def make_roles(
     return [learner_role, *actors, evaluator_role]
 
 
-def core_groups(count: int) -> list[frozenset[int]]:
-    """Returns `count` sets of this process's cores, which repeat where there are fewer.
+def core_groups(actors: int) -> list[frozenset[int]]:
+    """Returns the learner's cores, then those of each actor, the first actor last.
 
     A role whose threads stay on a few cores gets more done than one whose threads take
-    turns with all others on all of them. The sets are empty, for no restriction, where
-    the system cannot say what cores there are.
+    turns with all others on all of them. With fewer cores than roles the actors after
+    the first share the others' cores. The sets are empty, for no restriction, where the
+    system cannot say what cores there are.
     """
     if not hasattr(os, "sched_getaffinity"):
-        return [frozenset()] * count
+        return [frozenset()] * (actors + 1)
     cores = sorted(os.sched_getaffinity(0))
-    distinct = min(count, len(cores))
+    distinct = min(actors + 1, len(cores))
     groups = [frozenset(cores[number::distinct]) for number in range(distinct)]
-    return [groups[number % distinct] for number in range(count)]
+    shared = [groups[number % distinct] for number in range(actors + 1 - distinct)]
+    return groups[:1] + shared + groups[1:]
 
 
 def watch(

@@ -1,6 +1,7 @@
 """`musicrl learner`: turns the trajectories of a run into better policies."""
 
 import importlib.metadata
+import json
 from typing import Any
 
 import jax
@@ -14,7 +15,14 @@ from musicrl_jax.learning import learner as loops
 from musicrl_jax.learning import state as states
 from musicrl_jax.learning import update as updates
 from musicrl_jax.models.musiclm import adapter as musiclm
-from musicrl_jax.runs import policy_source, run_config, stopping, system, telemetry
+from musicrl_jax.runs import (
+    policy_source,
+    run_config,
+    run_inputs,
+    stopping,
+    system,
+    telemetry,
+)
 from musicrl_jax.transport import (
     epochs,
     heartbeats,
@@ -36,7 +44,8 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
     """Learns until the run's steps are done or its KL budget is spent.
 
     Returns:
-      The steps done and how many updates were skipped.
+      The steps done and how many updates were skipped, or the record of how the run
+      ended where it has.
 
     Raises:
       InputError: a missing directory, file or right.
@@ -45,7 +54,9 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
       TemporaryError: the actors sent too little for too long.
     """
     stop = stopping.StopRequest(watch_parent=True)
-    store, config_hash = run_config.open_run(config)
+    store, config_hash = run_inputs.open_run(config)
+    if (done := store.get(loops.DONE_KEY)) is not None:
+        return json.loads(done)
     preflight.check_access(store, writes=[keys.BATCHES, keys.PUBLICATIONS])
     language = system.load_language(system.networks_directory(config.networks))
     mesh = sharding.make_mesh(config.mesh)

@@ -4,7 +4,9 @@ It reads the metric files that the roles write, so it can be closed and opened a
 and shows the same for processes that it did not start.
 """
 
+import contextlib
 import dataclasses
+import json
 import pathlib
 import time
 
@@ -12,9 +14,8 @@ import rich.console
 import rich.live
 import rich.table
 
-from musicrl_jax.core import writers
-
 PLAIN_LINE_SECONDS = 10.0
+LAST_BYTES = 65_536
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,16 @@ class Snapshot:
 
 def latest(path: pathlib.Path) -> dict[str, float | int]:
     """Returns the last row of a metric file, empty where there is none."""
-    rows = writers.read_json_lines(path) if path.exists() else []
-    return rows[-1] if rows else {}
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LAST_BYTES))
+        lines = file.read().split(b"\n")
+    for line in reversed(lines[:-1]):  # what follows the last break is being written
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            return row if isinstance(row, dict) else {}
+    return {}
 
 
 def snapshot(run_dir: pathlib.Path, steps: int, restarts: int = 0) -> Snapshot:

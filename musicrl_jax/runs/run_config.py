@@ -5,16 +5,15 @@ the run directory; one that differs refuses to start and shows the difference.
 """
 
 import dataclasses
-import json
+from typing import Any
 
 from musicrl_jax.acting import config as acting_config
 from musicrl_jax.core import errors, sharding
 from musicrl_jax.evaluation import config as evaluation_config
 from musicrl_jax.learning import config as learning_config
-from musicrl_jax.transport import configuration
-from musicrl_jax.transport import store as stores
 
 LOCAL_FIELDS = ("run_dir", "actor_id")
+PATH_FIELDS = ("networks", "captions")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,27 +101,11 @@ _LEAST = {
 }
 
 
-def as_json(config: RunConfig) -> str:
-    """Returns what the roles must agree on, one field a line, in a fixed order."""
-    shared = dataclasses.asdict(config)
-    for name in LOCAL_FIELDS:
-        del shared[name]
-    return json.dumps(shared, indent=1, sort_keys=True)
+def shared_fields(config: RunConfig) -> dict[str, Any]:
+    """Returns the fields that all roles of a run must agree on.
 
-
-def open_run(config: RunConfig) -> tuple[stores.Store, str]:
-    """Opens the run directory and agrees with it on the config.
-
-    Returns:
-      The store of the run, and the hash that trajectories and publications carry.
-
-    Raises:
-      InputError: no run directory was given.
-      ConfigMismatchError: the run was begun with another config; shows what differs.
+    Paths are not among them: `run_inputs` compares what the files hold.
     """
-    if not config.run_dir:
-        raise errors.InputError(
-            "A run needs a directory; got none. Pass --run_dir DIR."
-        )
-    store = stores.open_store(config.run_dir)
-    return store, configuration.register(store, as_json(config))
+    fields = dataclasses.asdict(config)
+    left_out = LOCAL_FIELDS + PATH_FIELDS
+    return {name: x for name, x in fields.items() if name not in left_out}

@@ -4,17 +4,22 @@ import os
 import signal
 from types import FrameType
 
+SUPERVISOR = "MUSICRL_SUPERVISOR"
+
 
 class StopRequest:
     """Turns SIGTERM and SIGINT into a question that a loop asks between steps.
 
     Not for a learner under `jax.distributed`, whose C++ notifier owns SIGTERM: there
-    the checkpoint manager's preemption point is asked instead.
+    the checkpoint manager's preemption point is asked instead. A parent is watched
+    where it asked for that, by its process number in the variable `SUPERVISOR`; a role
+    that a shell started outlives the shell.
     """
 
     def __init__(self, *, watch_parent: bool = False) -> None:
         self._requested = False
-        self._parent = os.getppid() if watch_parent else None
+        supervisor = os.environ.get(SUPERVISOR, "") if watch_parent else ""
+        self._parent = int(supervisor) if supervisor.isdigit() else None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 

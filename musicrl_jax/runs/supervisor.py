@@ -15,8 +15,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from musicrl_jax.core import errors
+from musicrl_jax.runs import stopping
 
-RETRY_CODE = errors.TemporaryError.exit_code
+# A role that some other process told to stop has saved its state and may go on.
+RETRY_CODES = (errors.TemporaryError.exit_code, errors.Preempted.exit_code)
+STABLE_SECONDS = 600.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,8 @@ class Role:
     Attributes:
       name: its own and its log's.
       command: what it runs.
-      restarts: how often it may be started again.
+      restarts: how often in a row it may be started again; one that lasted
+        `STABLE_SECONDS` begins a new row.
       cores: those that it may use; none given means all.
       niceness: how far it steps back for others on the same cores, from 0 to 19.
     """
@@ -46,12 +50,20 @@ class Supervisor:
         roles: Sequence[Role],
         log_dir: pathlib.Path,
         environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._roles = {role.name: role for role in roles}
         self._log_dir = log_dir
-        self._environment = dict(os.environ) | dict(environment or {})
+        self._environment = (
+            dict(os.environ)
+            | dict(environment or {})
+            | {stopping.SUPERVISOR: str(os.getpid())}
+        )
+        self._since: dict[str, float] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._starts = dict.fromkeys(self._roles, 0)
+        self._in_a_row = dict.fromkeys(self._roles, 0)
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
@@ -71,14 +83,8 @@ class Supervisor:
                 env=self._environment,
                 start_new_session=True,
             )
-        # Threads inherit both; XLA starts its own long after this.
-        with contextlib.suppress(ProcessLookupError):
-            if role.cores:
-                os.sched_setaffinity(self._processes[name].pid, role.cores)
-            if role.niceness:
-                os.setpriority(
-                    os.PRIO_PROCESS, self._processes[name].pid, role.niceness
-                )
+        self._since[name] = self._clock()
+        give_place(self._processes[name].pid, role)
 
     def restarts(self) -> int:
         """Returns how many times a role has been started again."""
@@ -98,10 +104,15 @@ class Supervisor:
             code = self.code(name)
             if code is None or code == 0:
                 continue
-            if not (code < 0 or code == RETRY_CODE):
+            if not (code < 0 or code in RETRY_CODES):
                 raise RoleError(name, code, self.last_words(name))
-            if self._starts[name] > role.restarts:
-                raise RoleError(name, RETRY_CODE, self.last_words(name))
+            if self._clock() - self._since[name] > STABLE_SECONDS:
+                self._in_a_row[name] = 0
+            if self._in_a_row[name] >= role.restarts:
+                raise RoleError(
+                    name, errors.TemporaryError.exit_code, self.last_words(name)
+                )
+            self._in_a_row[name] += 1
             self._start(name)
 
     def last_words(self, name: str) -> str:
@@ -129,6 +140,19 @@ class Supervisor:
                     process.wait()
                 return
             sleep(0.1)
+
+
+def give_place(pid: int, role: Role) -> None:
+    """Puts a process on its cores, at its niceness, as far as the system lets it.
+
+    Threads inherit both; a child starts XLA's long after this.
+    """
+    with contextlib.suppress(OSError):
+        if role.cores:
+            os.sched_setaffinity(pid, role.cores)
+    with contextlib.suppress(OSError):
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, pid, max(own, role.niceness))
 
 
 class RoleError(errors.MusicRLError):

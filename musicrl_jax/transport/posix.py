@@ -11,6 +11,13 @@ from musicrl_jax.transport import keys
 _SCRATCH = ".scratch"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_PLACE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 _NO_LINKS = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -119,6 +126,11 @@ def _explained(what: str, where: str, error: OSError) -> errors.MusicRLError:
     if error.errno in _FORBIDDEN:
         return errors.InputError(
             f"This process may not {what} {where}: {reason}. Give it the right there."
+        )
+    if error.errno in _NO_PLACE:
+        return errors.InputError(
+            f"A run directory must be a directory that can be made and written to; "
+            f"could not {what} {where}: {reason}. Choose another."
         )
     if error.errno in _NO_LINKS:
         return errors.InputError(

@@ -58,6 +58,14 @@ def test_a_judge_that_fell_is_named():
     assert "expense" in summary.advice(swapped)
 
 
+def test_a_judge_that_rose_alone_is_not_credited_to_the_reward():
+    found = fake_report.make_comparison()
+    assert "clearly up, with the reward" in summary.judge_words(found)
+    flat = dataclasses.replace(found.after, rewards=found.before.rewards)
+    alone = dataclasses.replace(found, after=flat)
+    assert "although the reward did not rise" in summary.judge_words(alone)
+
+
 def test_collapse_is_named():
     found = fake_report.make_comparison()
     entropy = dict(found.before.entropy) | {"coarse": 0.5}
@@ -105,7 +113,8 @@ def test_summary_has_ten_lines_of_plain_words():
     assert len(lines) == 10
     assert "960 clips" in lines[0]
     assert "5 min 23 s" in lines[0]
-    assert "8.4 nats" in lines[3]
+    assert lines[2].startswith("By kind of prompt: captions held out of training")
+    assert "8.4 nats" in lines[4]
     assert "report.html" in lines[8]
     change = np.diff(
         [

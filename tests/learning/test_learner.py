@@ -23,7 +23,9 @@ class Scripted(learner.Learner):
     def __init__(self, kls: list[float]) -> None:
         parts = {
             "kls": kls,
-            "config": configs.LearnerConfig(steps=len(kls), kl_budget_nats=20.0),
+            "config": configs.LearnerConfig(
+                steps=len(kls), value_warmup_steps=0, kl_budget_nats=20.0
+            ),
             "channel": types.SimpleNamespace(store=Store(), epoch=1),
             "publish_every": 2,
             "metrics": types.SimpleNamespace(write=lambda step, row: None),

@@ -29,6 +29,17 @@ def test_the_view_shows_the_last_rows_and_the_time_left(tmp_path):
     assert fields["restarts"] == "1"
 
 
+def test_only_the_last_whole_row_of_a_long_file_counts(tmp_path):
+    path = tmp_path / "learner.jsonl"
+    writer = writers.JsonLinesWriter(path)
+    for step in range(5000):
+        writer.write(step, {"reward/mean": 0.5})
+    assert path.stat().st_size > live_view.LAST_BYTES
+    with path.open("a") as file:
+        file.write('{"step": 5000, "rew')
+    assert live_view.latest(path)["step"] == 4999
+
+
 def test_without_a_terminal_it_writes_plain_lines(tmp_path, capsys):
     with live_view.LiveView(tmp_path, steps=5) as view:
         view.update()

@@ -109,12 +109,68 @@ def test_a_role_runs_on_the_cores_that_it_is_given(tmp_path):
 @pytest.mark.parametrize(
     ("cores", "count", "groups"),
     [
-        ({3}, 2, [{3}, {3}]),
-        ({0, 1}, 2, [{0}, {1}]),
-        ({1, 4, 6}, 2, [{1, 6}, {4}]),
-        ({0, 1}, 4, [{0}, {1}, {0}, {1}]),
+        ({3}, 1, [{3}, {3}]),
+        ({0, 1}, 1, [{0}, {1}]),
+        ({0, 1}, 2, [{0}, {0}, {1}]),
+        ({0, 1}, 3, [{0}, {0}, {1}, {1}]),
+        ({1, 4, 6, 7}, 2, [{1, 7}, {4}, {6}]),
     ],
 )
 def test_cores_are_shared_out(monkeypatch, cores, count, groups):
+    """Learner, then actors; only with fewer cores than roles does one have company."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
     assert finetune.core_groups(count) == groups
+
+
+def test_a_role_that_was_told_to_stop_goes_on(tmp_path):
+    flag = tmp_path / "flag"
+    code = (
+        "import pathlib,sys;"
+        f"f=pathlib.Path({str(flag)!r});"
+        "first=not f.exists();f.touch();"
+        "sys.exit(143 if first else 0)"
+    )
+    family = supervisor.Supervisor([role("actor", code)], tmp_path / "logs")
+    family.start()
+
+    def done():
+        family.poll()
+        return family.code("actor") == 0
+
+    wait_for(done)
+    assert family.restarts() == 1
+
+
+def test_restarts_after_a_long_life_are_not_counted_together(tmp_path):
+    now = [0.0]
+    family = supervisor.Supervisor(
+        [role("actor", "raise SystemExit(75)", restarts=1)],
+        tmp_path,
+        clock=lambda: now[0],
+    )
+    family.start()
+    for _ in range(4):
+        wait_for(lambda: family.code("actor") is not None)
+        now[0] += supervisor.STABLE_SECONDS + 1
+        family.poll()
+    assert family.restarts() == 4
+    wait_for(lambda: family.code("actor") is not None)
+    with pytest.raises(supervisor.RoleError):
+        family.poll()
+
+
+def test_a_nice_parent_is_no_fault(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    given = supervisor.Role(
+        name="a",
+        command=[sys.executable, "-c", ""],
+        cores=frozenset({0}),
+        niceness=5,
+    )
+    family = supervisor.Supervisor([given], tmp_path)
+    family.start()
+    wait_for(lambda: family.code("a") == 0)

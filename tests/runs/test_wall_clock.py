@@ -11,6 +11,8 @@ def test_calls_add_up(tmp_path):
     first.save()
     second = wall_clock.WallClock(path, iter([100.0, 104.5]).__next__)
     assert second.total() == pytest.approx(7.5)
+    second.forget()
+    assert wall_clock.WallClock(path, iter([1.0, 3.0]).__next__).total() == 2.0
 
 
 def test_a_damaged_file_counts_for_nothing(tmp_path):
