@@ -115,6 +115,12 @@ def test_finetune_ends_and_every_clip_is_used_once(tmp_path, networks):
     evaluated = writers.read_json_lines(run_dir / "metrics" / "evaluator.jsonl")
     assert evaluated[-1]["step"] == STEPS
     assert evaluated[0]["kl/sequence"] < 1e-3 or evaluated[0]["step"] > 1
+    before = manifests(run_dir)
+    again = start("finetune", "--gin_file", gin_file, "--run_dir", run_dir, "--json")
+    out, err = finish(again)
+    assert again.returncode == 0, err
+    assert json.loads(out) == {"step": STEPS, "reason": "steps", "restarts": 0}
+    assert manifests(run_dir) == before
 
 
 @pytest.mark.slow
