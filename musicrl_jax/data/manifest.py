@@ -15,7 +15,7 @@ class ClipRow:
 
     Attributes:
       path: audio file; a relative one starts at the manifest's folder.
-      captions: at least one text.
+      captions: each with text; may be none, as only MuLan needs them.
       attributes: labels such as `{"genre": "tango", "mood": "tense"}`.
       split: "train", "held_out" or another name of the corpus.
       licence: of the recording, such as "CC0-1.0"; empty where unknown.
@@ -36,9 +36,9 @@ class ClipRow:
                 f"{self.path!r}, {self.duration_seconds}, {self.sample_rate_hz}. "
                 "Mend the row."
             )
-        if not self.captions or not all(text.strip() for text in self.captions):
+        if not all(text.strip() for text in self.captions):
             raise errors.InputError(
-                f"A manifest row needs captions with text; got {self.captions!r} for "
+                f"The captions of a manifest row need text; got {self.captions!r} for "
                 f"{self.path!r}. Mend the row."
             )
 

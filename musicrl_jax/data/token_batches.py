@@ -22,7 +22,8 @@ class TokenBatches:
       clips: the numbers of the clips to use.
       batch_size: crops of a batch.
       frames: length of a crop.
-      text_share: share of crops that are conditioned on a caption.
+      text_share: share of crops that are conditioned on a caption, of those whose clip
+        has one.
       start_share: share of crops that begin their clip, which generation always does.
       seed: of the crops.
     """
@@ -68,7 +69,8 @@ class TokenBatches:
     def _conditioning(
         self, clip: int, offset: int, random: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
-        if random.random() < self.text_share:
-            return random.choice(self.cache.texts(clip))
+        texts = self.cache.texts(clip)
+        if random.random() < self.text_share and len(texts):
+            return random.choice(texts)
         windows = self.cache.overlapping(offset, self.frames)
         return self.cache.audio_codes[clip, random.choice(windows)]

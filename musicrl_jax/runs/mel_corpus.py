@@ -43,23 +43,36 @@ def load(
     config: spectrogram.MelConfig,
     *,
     min_frames: int = 1,
+    captioned: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> MelCorpus:
     """Reads the clips of a manifest that have `min_frames` frames or more.
+
+    Args:
+      path: the manifest.
+      config: of the spectrograms.
+      min_frames: shorter clips are left out.
+      captioned: whether clips without captions are left out, too.
+      progress: called with (clips done, clips in all).
 
     Raises:
       InputError: where a split is left without clips.
     """
     rows = manifest.read_manifest(path).rows
     seconds = min_frames * config.hop / config.sample_rate_hz
-    long_enough = tuple(row for row in rows if row.duration_seconds >= seconds)
-    if len(long_enough) < len(rows):
-        _LOG.info("%d clips too short", len(rows) - len(long_enough))
-    train = tuple(row for row in long_enough if row.split == "train")
-    held_out = tuple(row for row in long_enough if row.split != "train")
+    fit = tuple(
+        row
+        for row in rows
+        if row.duration_seconds >= seconds and (row.captions or not captioned)
+    )
+    if len(fit) < len(rows):
+        _LOG.info("%d clips too short or without captions", len(rows) - len(fit))
+    train = tuple(row for row in fit if row.split == "train")
+    held_out = tuple(row for row in fit if row.split != "train")
     if not train or not held_out:
+        kind = "captioned clips" if captioned else "clips"
         raise errors.InputError(
-            f"{path} needs clips of {seconds:.2f} s or more both in split 'train' and "
+            f"{path} needs {kind} of {seconds:.2f} s or more both in split 'train' and "
             f"in another one; it has {len(train)} and {len(held_out)}. Add some."
         )
     mels = tuple(mel_batches.read_mels(train + held_out, config, progress))

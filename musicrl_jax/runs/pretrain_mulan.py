@@ -89,6 +89,7 @@ def run(config: PretrainMulanConfig, hooks: loop.Hooks | None = None) -> pathlib
         pathlib.Path(config.manifest),
         config.mulan.mel,
         min_frames=max(config.crop_frames),
+        captioned=True,
     )
     tokenizer = text.TextTokenizer.build(
         [caption for row in corpus.train for caption in row.captions],

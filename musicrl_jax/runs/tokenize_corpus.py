@@ -154,8 +154,10 @@ def _tokenize_captions(
 ) -> tuple[Int16[np.ndarray, "r k"], Int[np.ndarray, " c1"]]:
     """Returns the codes of all captions, and where each clip's begin."""
     mulan, params, words = pretrain_mulan.load(folder / "mulan.safetensors")
+    counts = [len(row.captions) for row in rows]
+    starts = np.cumsum([0, *counts]).astype(np.int32)
+    if not starts[-1]:
+        return np.zeros((0, mulan.config.conditioning_tokens), np.int16), starts
     text = words.encode([caption for row in rows for caption in row.captions])
     embedded = mulan_figures.embed_captions(mulan, params, text)
-    codes = np.asarray(jax.jit(mulan.quantize)(params, embedded), np.int16)
-    counts = [len(row.captions) for row in rows]
-    return codes, np.cumsum([0, *counts]).astype(np.int32)
+    return np.asarray(jax.jit(mulan.quantize)(params, embedded), np.int16), starts

@@ -38,12 +38,17 @@ def test_absolute_paths_stay(tmp_path):
     assert manifest.read_manifest(path).rows[0].path == "/music/a.flac"
 
 
+def test_rows_may_have_no_captions(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    manifest.write_manifest(path, [dataclasses.replace(ROW, captions=())])
+    assert manifest.read_manifest(path).rows[0].captions == ()
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
         ("{not json", "Expecting property name"),
         ("[1, 2]", "JSON object"),
-        (_line(captions=[]), "captions"),
         (_line(captions="one text"), "list of texts"),
         (_line(captions=[" "]), "captions"),
         (_line(duration_seconds=0), "duration"),

@@ -1,5 +1,7 @@
 """Crops: where they are cut, what conditions them, and that steps repeat."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,18 @@ def test_conditioning_is_of_the_crops_clip_and_of_a_window_that_covers_it() -> N
     np.testing.assert_array_equal(
         text["conditioning"][:, 0], text["tokens"][:, 1, 0] // 100 * 10
     )
+
+
+def test_clips_without_captions_are_conditioned_on_their_sound() -> None:
+    cache = dataclasses.replace(
+        _cache(),
+        text_codes=np.full((1, 2), 30, np.int16),
+        text_starts=np.asarray([0, 0, 0, 0, 1, 1, 1], np.int32),
+    )
+    batch = _batches(cache=cache, text_share=1.0).batch(0)
+    clip, kind = np.divmod(batch["conditioning"][:, 0], 10)
+    np.testing.assert_array_equal(clip, batch["tokens"][:, 1, 0] // 100)
+    np.testing.assert_array_equal(kind == 0, clip == 3)
 
 
 def test_shares_of_captions_and_of_beginnings_are_as_set() -> None:

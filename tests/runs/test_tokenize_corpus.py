@@ -109,6 +109,20 @@ def test_the_cache_is_what_each_clip_gives_alone(corpus):
     np.testing.assert_array_equal(cache.audio_codes[1, 1], codes[0])
 
 
+def test_a_corpus_without_captions_has_tokens_and_no_text_codes(corpus, tmp_path):
+    rows = manifest.read_manifest(corpus / "manifest.jsonl").rows
+    bare = [dataclasses.replace(row, captions=()) for row in rows]
+    manifest.write_manifest(tmp_path / "bare.jsonl", bare)
+    fields = {"manifest": tmp_path / "bare.jsonl", "out": tmp_path / "bare.npz"}
+    config = dataclasses.replace(
+        _config(corpus), **{name: str(path) for name, path in fields.items()}
+    )
+    cache = token_cache.load(tokenize_corpus.run(config))
+    assert cache.tokens.shape == (3, 50, 3)
+    assert cache.text_codes.shape == (0, 3)
+    assert cache.text_starts.tolist() == [0, 0, 0, 0]
+
+
 def test_clips_too_short_for_all_are_an_error(corpus):
     with pytest.raises(errors.InputError, match="no clip of 9"):
         tokenize_corpus.run(_config(corpus, seconds=9.0))

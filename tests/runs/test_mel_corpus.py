@@ -1,0 +1,51 @@
+"""Which clips of a manifest a network learns from."""
+
+import numpy as np
+import pytest
+
+from musicrl_jax.audio import spectrogram, waveform
+from musicrl_jax.core import errors
+from musicrl_jax.data import manifest
+from musicrl_jax.runs import mel_corpus
+
+MELS = spectrogram.MelConfig(fft_size=640, hop=320, num_mels=8)
+CLIPS = (
+    ("a", 0.5, ("a waltz",), "train"),
+    ("b", 0.5, (), "train"),
+    ("c", 0.1, ("short",), "train"),
+    ("d", 0.5, ("a tango",), "held_out"),
+    ("e", 0.5, (), "held_out"),
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    rows = []
+    for name, seconds, captions, split in CLIPS:
+        sound = np.zeros(int(seconds * 16_000), np.float32)
+        waveform.write_wav(tmp_path / f"{name}.wav", sound, 16_000)
+        rows.append(
+            manifest.ClipRow(
+                path=f"{name}.wav",
+                duration_seconds=seconds,
+                sample_rate_hz=16_000,
+                captions=captions,
+                split=split,
+            )
+        )
+    manifest.write_manifest(tmp_path / "manifest.jsonl", rows)
+    return tmp_path / "manifest.jsonl"
+
+
+@pytest.mark.parametrize(("captioned", "names"), [(False, "abde"), (True, "ad")])
+def test_short_clips_and_those_without_captions_are_left_out(path, captioned, names):
+    corpus = mel_corpus.load(path, MELS, min_frames=20, captioned=captioned)
+    rows = corpus.train + corpus.held_out
+    assert [row.path.removesuffix(".wav")[-1] for row in rows] == list(names)
+    assert len(corpus.train_mels) == len(corpus.train)
+    assert len(corpus.held_out_mels) == len(corpus.held_out)
+
+
+def test_a_split_without_clips_is_refused(path):
+    with pytest.raises(errors.InputError, match=r"captioned clips of 1\.00 s"):
+        mel_corpus.load(path, MELS, min_frames=50, captioned=True)
