@@ -17,7 +17,8 @@ def read_audio(path: pathlib.Path, sample_rate_hz: int) -> Float[np.ndarray, " n
     Channels are averaged; other rates are resampled with a polyphase filter.
 
     Raises:
-      InputError: where the file is missing, empty or not audio.
+      InputError: where the file is missing, empty or not audio, or samples of it are
+        not finite.
     """
     try:
         channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -27,6 +28,10 @@ def read_audio(path: pathlib.Path, sample_rate_hz: int) -> Float[np.ndarray, " n
         ) from error
     if not len(channels):
         raise errors.InputError(f"{path} has no samples. Leave it out.")
+    if not np.isfinite(channels).all():
+        raise errors.InputError(
+            f"Samples must be finite; some of {path} are not. Leave it out."
+        )
     return resample(channels.mean(axis=1), rate, sample_rate_hz)
 
 

@@ -64,6 +64,14 @@ def test_unusable_files_are_refused(tmp_path, content):
         waveform.read_audio(path, 16_000)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_files_with_samples_that_are_not_finite_are_refused(tmp_path, value):
+    path = tmp_path / "x.wav"
+    soundfile.write(path, np.asarray([0, value, 0], "f4"), 16_000, subtype="FLOAT")
+    with pytest.raises(errors.InputError, match=r"finite; some of .*x\.wav"):
+        waveform.read_audio(path, 16_000)
+
+
 def test_a_file_without_samples_is_refused(tmp_path):
     path = tmp_path / "empty.wav"
     soundfile.write(path, np.zeros(0, "f4"), 16_000)
