@@ -1,0 +1,154 @@
+"""Tables as text, row by row: fields of many lines, and rows that are broken."""
+
+import ast
+import csv
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from musicrl_jax.core import errors
+from musicrl_jax.data.readers import items
+
+_Parsed = TypeVar("_Parsed")
+_BYTE = range(0xDC80, 0xDD00)  # how "surrogateescape" writes what is not UTF-8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """The cells of one row.
+
+    Attributes:
+      row: the line of the file on which it starts, 1 first.
+      cells: their texts.
+    """
+
+    row: int
+    cells: tuple[str, ...]
+
+    def named(self, header: Sequence[str]) -> dict[str, str]:
+        """Returns the cells by column, without white space around them.
+
+        Raises:
+          ValueError: where there are more or fewer cells than columns.
+        """
+        if len(self.cells) != len(header):
+            raise ValueError(
+                f"the row has {len(self.cells)} fields; the header has {len(header)}."
+            )
+        stripped = (cell.strip() for cell in self.cells)
+        return dict(zip(header, stripped, strict=True))
+
+
+def rows(
+    path: pathlib.Path, *, delimiter: str = ",", quoted: bool = True
+) -> Iterator[Row | items.Problem]:
+    """Yields the rows of a table that are not empty, its header among them.
+
+    Quotation marks are taken strictly: one that is missing costs a few rows, which are
+    reported, instead of hiding all that follow.
+
+    Args:
+      path: the file.
+      delimiter: between cells.
+      quoted: whether quotation marks enclose cells; otherwise they are letters.
+
+    Raises:
+      OSError: where the file cannot be read.
+    """
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+        reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
+        while True:
+            start = reader.line_num + 1
+            try:
+                cells = tuple(next(reader))
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield items.Problem(row=start, name="", reason=f"{error}.")
+                continue
+            if broken(cells):
+                yield items.Problem(
+                    row=start, name="", reason="the row is not UTF-8 text."
+                )
+            elif any(cell.strip() for cell in cells):
+                yield Row(row=start, cells=cells)
+
+
+def with_header(
+    path: pathlib.Path, needed: Sequence[str]
+) -> tuple[list[str], Iterator[Row | items.Problem]]:
+    """Returns the column names of a CSV file with one header row, and what follows it.
+
+    Raises:
+      InputError: where a needed column is missing.
+      OSError: where the file cannot be read.
+    """
+    following = rows(path)
+    first = next(following, None)
+    header = [c.strip() for c in first.cells] if isinstance(first, Row) else []
+    check_columns(path, header, needed)
+    return header, following
+
+
+def check_columns(
+    path: pathlib.Path, header: Sequence[str], needed: Sequence[str]
+) -> None:
+    """Raises InputError where `header` lacks a column that is needed."""
+    if missing := [name for name in needed if name not in header]:
+        raise errors.InputError(
+            f"{path} needs the columns {', '.join(needed)}; it lacks "
+            f"{', '.join(missing)}. Check that it is the file of this data set."
+        )
+
+
+def parsed(
+    found: Iterable[Row | items.Problem], parse: Callable[[Row], _Parsed]
+) -> Iterator[_Parsed | items.Problem]:
+    """Yields what `parse` makes of each row; a ValueError becomes a problem."""
+    for row in found:
+        if isinstance(row, items.Problem):
+            yield row
+            continue
+        try:
+            yield parse(row)
+        except ValueError as error:
+            yield items.Problem(row=row.row, name=row.cells[0], reason=str(error))
+
+
+def broken(texts: Iterable[str]) -> bool:
+    """Returns whether a text read with "surrogateescape" was not UTF-8."""
+    return any(ord(sign) in _BYTE for text in texts for sign in text)
+
+
+def listed(fields: Mapping[str, str], column: str) -> tuple[str, ...]:
+    """Returns a cell that holds a Python list, such as `['rock', 'fast']`, as texts.
+
+    A missing column and an empty cell are no entries.
+
+    Raises:
+      ValueError: for anything but a list.
+    """
+    cell = fields.get(column, "")
+    if not cell:
+        return ()
+    try:
+        value = ast.literal_eval(cell)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{column} must be a list; got {cell[:60]!r}.") from error
+    if not isinstance(value, list):
+        raise ValueError(f"{column} must be a list; got {cell[:60]!r}.")
+    entries = (" ".join(str(entry).split()) for entry in value)
+    return tuple(dict.fromkeys(entry for entry in entries if entry))
+
+
+def text(fields: Mapping[str, str], column: str) -> str:
+    """Returns a cell's text on one line.
+
+    Raises:
+      ValueError: where it has none.
+    """
+    if not (words := fields[column].split()):
+        raise ValueError(f"{column} must have text; it is empty.")
+    return " ".join(words)
