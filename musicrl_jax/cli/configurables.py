@@ -51,6 +51,10 @@ COMMANDS = {
         module="runs.generate", config="GenerateConfig", function="generate"
     ),
     "learner": Command(module="runs.learner", config="RunConfig"),
+    "manifest": Command(
+        module="runs.audio_manifest", config="ManifestConfig", progress="progress"
+    ),
+    "pool": Command(module="runs.caption_pool", config="CaptionPoolConfig"),
     "pretrain_attributes": _pretrain("attributes", "PretrainAttributesConfig"),
     "pretrain_codec": _pretrain("codec", "PretrainCodecConfig"),
     "pretrain_mulan": _pretrain("mulan", "PretrainMulanConfig"),
@@ -68,6 +72,7 @@ COMMANDS = {
 CONFIGURABLES = {
     "ActorConfig": "acting.config",
     "Augmentation": "models.mulan.objective",
+    "CaptionPoolConfig": "runs.caption_pool",
     "CodecConfig": "models.codec.config",
     "CodecLossConfig": "models.codec.config",
     "CorpusConfig": "runs.corpus",
@@ -75,6 +80,7 @@ CONFIGURABLES = {
     "EvaluatorConfig": "evaluation.config",
     "GenerateConfig": "runs.generate",
     "LearnerConfig": "learning.config",
+    "ManifestConfig": "runs.audio_manifest",
     "MeshConfig": "core.sharding",
     "MulanConfig": "models.mulan.config",
     "MusicLMConfig": "models.musiclm.config",
