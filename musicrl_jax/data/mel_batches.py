@@ -27,10 +27,20 @@ def read_mels(
     progress: Callable[[int, int], None] | None = None,
     readers: int = 4,
 ) -> list[Float[np.ndarray, "_ m"]]:
-    """Reads clips and returns their log-mel spectrograms in float16.
+    """Reads clips and returns their log-mel spectrograms, as `read_files` does."""
+    return read_files([row.path for row in rows], config, progress, readers)
+
+
+def read_files(
+    paths: Sequence[str],
+    config: spectrogram.MelConfig,
+    progress: Callable[[int, int], None] | None = None,
+    readers: int = 4,
+) -> list[Float[np.ndarray, "_ m"]]:
+    """Reads audio files and returns their log-mel spectrograms in float16.
 
     Args:
-      rows: clips to read.
+      paths: files to read.
       config: of the spectrograms; audio is resampled to its rate.
       progress: called with (clips done, clips in all).
       readers: clips read ahead at the same time.
@@ -40,15 +50,15 @@ def read_mels(
     """
     transform = jax.jit(lambda audio: spectrogram.log_mel(audio, config))
 
-    def read(row: manifest.ClipRow) -> Float[np.ndarray, " n"]:
-        return waveform.read_audio(pathlib.Path(row.path), config.sample_rate_hz)
+    def read(path: str) -> Float[np.ndarray, " n"]:
+        return waveform.read_audio(pathlib.Path(path), config.sample_rate_hz)
 
     mels = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=readers) as pool:
-        for audio in pool.map(read, rows):
+        for audio in pool.map(read, paths):
             mels.append(np.asarray(transform(audio[None])[0], np.float16))
             if progress is not None:
-                progress(len(mels), len(rows))
+                progress(len(mels), len(paths))
     return mels
 
 
