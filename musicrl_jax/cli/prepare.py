@@ -14,7 +14,12 @@ Manifest = Annotated[
 ]
 Material = Annotated[
     str | None,
-    typer.Option("--manifest", "--tokens", help="Manifest; for musiclm, token cache."),
+    typer.Option(
+        "--manifest",
+        "--tokens",
+        "--ratings",
+        help="Manifest; for musiclm, token cache; for quality, ratings.",
+    ),
 ]
 
 MusicCaps = Annotated[
@@ -36,6 +41,11 @@ class Network(enum.StrEnum):
     MULAN = "mulan"
     MUSICLM = "musiclm"
     ATTRIBUTES = "attributes"
+    QUALITY = "quality"
+
+
+MATERIAL = {Network.MUSICLM: "tokens", Network.QUALITY: "ratings"}
+"""What the networks that do not read a manifest call what they read."""
 
 
 def corpus(
@@ -172,6 +182,24 @@ def tokenize(
     running.run("tokenize", gin_file, gin_param, fields, as_json=json)
 
 
+def ratings(
+    manifest: Manifest = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Folder for clips and ratings.")
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="Weights whose artefacts are rated.")
+    ] = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Degrade recordings and rate them with simulated raters."""
+    fields = {"manifest": manifest, "out_dir": out, "codec": codec, "seed": seed}
+    running.run("ratings", gin_file, gin_param, fields, as_json=json)
+
+
 def pretrain(
     network: Annotated[Network, typer.Argument(help="Which network to train.")],
     run_dir: options.RunDir = None,
@@ -187,7 +215,7 @@ def pretrain(
     """Train one network from audio and captions."""
     fields = {
         "run_dir": run_dir,
-        "tokens" if network == Network.MUSICLM else "manifest": manifest,
+        MATERIAL.get(network, "manifest"): manifest,
         "out": out,
         "PretrainConfig.seed": seed,
     }
@@ -206,4 +234,13 @@ def starter(
     running.run("starter", gin_file, gin_param, fields, as_json=json)
 
 
-COMMANDS = (corpus, manifest, captions, pool, tokenize, pretrain, starter)
+COMMANDS = (
+    corpus,
+    manifest,
+    captions,
+    pool,
+    tokenize,
+    ratings,
+    pretrain,
+    starter,
+)
