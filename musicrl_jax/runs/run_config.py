@@ -22,15 +22,25 @@ class RewardConfig:
 
     Attributes:
       text_adherence: of the MuLan score, which lies in [-1, 1].
+      quality: of the quality score, rescaled to [0, 1].
+      quality_weights: weights file of the quality estimator; needed where `quality` is
+        not 0.
     """
 
     text_adherence: float = 1.0
+    quality: float = 0.0
+    quality_weights: str = ""
 
     def __post_init__(self) -> None:
-        if self.text_adherence == 0.0:
+        if self.text_adherence == self.quality == 0.0:
             raise errors.InputError(
                 "At least one reward needs a weight other than 0; got none. "
-                "Set RewardConfig.text_adherence."
+                "Set RewardConfig.text_adherence or .quality."
+            )
+        if self.quality and not self.quality_weights:
+            raise errors.InputError(
+                f"RewardConfig.quality of {self.quality} needs an estimator; got none. "
+                "Set RewardConfig.quality_weights to a file of `pretrain quality`."
             )
 
 

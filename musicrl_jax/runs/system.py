@@ -13,8 +13,13 @@ from jaxtyping import Array, Float, Int, Key
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.core import arrays, errors, protocols, trajectory
 from musicrl_jax.models.musiclm import adapter as musiclm
-from musicrl_jax.rewards import combine, text_adherence
-from musicrl_jax.runs import pretrain_codec, pretrain_mulan, pretrain_musiclm
+from musicrl_jax.rewards import combine, quality, text_adherence
+from musicrl_jax.runs import (
+    pretrain_codec,
+    pretrain_mulan,
+    pretrain_musiclm,
+    pretrain_quality,
+)
 from musicrl_jax.runs import run_config as run_configs
 from musicrl_jax.sampling import loop, renderer
 
@@ -103,19 +108,41 @@ def _text_codes(
 
 
 def make_reward(config: run_configs.RewardConfig, sound: Sound) -> protocols.Reward:
-    """Returns the weighted sum of rewards that a run trains on."""
+    """Returns the weighted sum of rewards that a run trains on.
+
+    Raises:
+      InputError: where the quality estimator cannot be read or does not fit the codec.
+    """
     adherence = text_adherence.TextAdherenceReward(
         embedder=sound.embedder,
         params=sound.embedder_params,
         tokenizer=sound.tokenizer,
     )
-    return combine.LinearReward(
-        [
-            combine.Part(
-                name="text_adherence", reward=adherence, weight=config.text_adherence
-            )
-        ]
-    )
+    parts = [
+        combine.Part(
+            name="text_adherence", reward=adherence, weight=config.text_adherence
+        )
+    ]
+    if config.quality:
+        parts.append(quality_part(config, sound.sample_rate_hz))
+    return combine.LinearReward(parts)
+
+
+def quality_part(config: run_configs.RewardConfig, sample_rate_hz: int) -> combine.Part:
+    """Returns the term of the quality score, for waveforms of a sample rate.
+
+    Raises:
+      InputError: where the estimator cannot be read or was made for another rate.
+    """
+    path = pathlib.Path(config.quality_weights)
+    estimator, params = pretrain_quality.load(path)
+    if estimator.sample_rate_hz != sample_rate_hz:
+        raise errors.InputError(
+            f"The quality estimator must hear the codec's {sample_rate_hz} Hz; {path} "
+            f"is for {estimator.sample_rate_hz} Hz. Train one for this rate."
+        )
+    reward = quality.QualityReward(estimator=estimator, params=params)
+    return quality.make_part(reward, config.quality)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
