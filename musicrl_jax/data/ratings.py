@@ -20,7 +20,7 @@ from musicrl_jax.core import errors
 
 LOWEST, HIGHEST = 1.0, 5.0
 HELD_OUT_SHARE = 0.1
-_NUMBERS = ("score", "strength")
+_NUMBERS = frozenset({"score", "strength"})
 _TRUTH = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
@@ -177,20 +177,19 @@ def _csv_rows(text: str) -> Iterator[tuple[int, str | Mapping[str, Any]]]:
 
 def _parse(row: str | Mapping[str, Any], folder: pathlib.Path) -> Rating:
     """Returns the rating of one row; ValueError or TypeError where it is bad."""
-    if isinstance(row, str):
-        fields = json.loads(row)
-        if not isinstance(fields, dict):
-            raise TypeError(f"a row is a JSON object; got {type(fields).__name__}")
-    else:
-        fields = _from_text(row)
+    parsed = json.loads(row) if isinstance(row, str) else _from_text(row)
+    if not isinstance(parsed, dict):
+        raise TypeError(f"a row is a JSON object; got {type(parsed).__name__}")
+    fields: dict[str, Any] = parsed
     known = {field.name for field in dataclasses.fields(Rating)}
     if unknown := fields.keys() - known:
         raise ValueError(f"unknown fields {sorted(unknown)}")
     _check_types(fields)
     if not fields.get("split"):
         fields["split"] = split_by_hash(str(fields.get("path", "")))
-    numbers = {name: float(fields[name]) for name in _NUMBERS if name in fields}
-    rating = Rating(**(fields | numbers))
+    for name in _NUMBERS & fields.keys():
+        fields[name] = float(fields[name])
+    rating = Rating(**fields)
     resolved = folder / rating.path
     if not resolved.is_file():
         raise ValueError(f"no audio file {resolved}")
@@ -202,9 +201,8 @@ def _from_text(row: Mapping[str, Any]) -> dict[str, Any]:
     if None in row or None in row.values():
         raise ValueError(f"a row has {len(row) - (None in row)} cells")
     fields: dict[str, Any] = {name: cell for name, cell in row.items() if cell != ""}
-    for name in _NUMBERS:
-        if name in fields:
-            fields[name] = float(fields[name])
+    for name in _NUMBERS & fields.keys():
+        fields[name] = float(fields[name])
     if "simulated" in fields:
         fields["simulated"] = _TRUTH.get(str(fields["simulated"]).lower(), "unclear")
     return fields

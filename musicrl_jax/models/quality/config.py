@@ -61,7 +61,9 @@ class QualityConfig:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "QualityConfig":
         """Returns the config whose `dataclasses.asdict` went through JSON."""
-        return cls(**(dict(fields) | {"channels": tuple(fields["channels"])}))
+        found: dict[str, Any] = dict(fields)
+        found["channels"] = tuple(found["channels"])
+        return cls(**found)
 
     @property
     def mel(self) -> spectrogram.MelConfig:
