@@ -52,6 +52,10 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
             f"{prompts}. Write them with `musicrl starter`, or copy them there."
         )
     hashes["prompts"] = _sha256(prompts)
+    if config.reward.quality:
+        path = pathlib.Path(config.reward.quality_weights)
+        weights.read_config(path)
+        hashes["quality"] = _sha256(path)
     file = captions.CaptionFile(system.captions_file(config))
     return hashes | {"captions": file.content_hash}
 

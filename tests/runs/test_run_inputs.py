@@ -75,6 +75,17 @@ def test_a_network_of_another_kind_is_refused(config):
         run_inputs.check(config)
 
 
+def test_the_quality_estimator_of_a_run_is_pinned_too(config, tmp_path):
+    path = tmp_path / "quality.safetensors"
+    reward = run_config.RewardConfig(quality=0.5, quality_weights=str(path))
+    with_quality = dataclasses.replace(config, reward=reward)
+    with pytest.raises(errors.InputError, match=r"quality\.safetensors"):
+        run_inputs.check(with_quality)
+    shutil.copy(networks(config) / "codec.safetensors", path)
+    assert "quality" in run_inputs.check(with_quality)
+    assert "quality" not in run_inputs.check(config)
+
+
 def test_clips_too_short_for_the_reward_are_refused(config):
     run_inputs.check(dataclasses.replace(config, clip_seconds=3.0))
     with pytest.raises(errors.InputError, match=r"3 s or more.*got 2\.9"):
