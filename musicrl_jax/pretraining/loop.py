@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import jax
 import numpy as np
@@ -14,18 +14,18 @@ from musicrl_jax.pretraining import config as config_lib
 from musicrl_jax.pretraining import objective as objective_lib
 from musicrl_jax.pretraining import step as step_lib
 
+Tree = TypeVar("Tree")
+
 
 @runtime_checkable
 class Snapshots(Protocol):
     """Where the loop keeps its state; see `checkpoints.snapshots`."""
 
-    def save(self, step: int, state: step_lib.PretrainState) -> None:
+    def save(self, step: int, state: object) -> None:
         """Starts to write the state of `step` (may return before it is on disk)."""
         ...
 
-    def restore_newest(
-        self, like: step_lib.PretrainState
-    ) -> step_lib.PretrainState | None:
+    def restore_newest(self, like: Tree) -> Tree | None:
         """Returns the newest state, shaped and laid out like `like`; None if none."""
         ...
 
@@ -37,10 +37,10 @@ class Snapshots(Protocol):
 class NoSnapshots:
     """Keeps nothing: for tests and trials."""
 
-    def save(self, step: int, state: step_lib.PretrainState) -> None:
+    def save(self, step: int, state: object) -> None:
         """Does nothing."""
 
-    def restore_newest(self, like: step_lib.PretrainState) -> None:
+    def restore_newest(self, like: Tree) -> Tree | None:
         """Returns None."""
 
     def wait(self) -> None:
@@ -59,7 +59,7 @@ class Hooks:
     """
 
     progress: Callable[[int, int, Mapping[str, float]], None] | None = None
-    evaluate: Callable[[step_lib.PretrainState], Mapping[str, float]] | None = None
+    evaluate: Callable[[Any], Mapping[str, float]] | None = None
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
@@ -72,13 +72,32 @@ def train(
     snapshots: Snapshots | None = None,
     hooks: Hooks | None = None,
 ) -> step_lib.PretrainState:
+    """Trains one network with one optimizer; see `train_with`.
+
+    Returns:
+      The last state; `step.trained_params` gives the parameters to use.
+    """
+    step = step_lib.PretrainStep(
+        objective=objective, config=config, mesh=sharding.make_mesh(config.mesh)
+    )
+    return train_with(step, batches, config, writer, snapshots, hooks)
+
+
+def train_with(
+    step: objective_lib.TrainingStep[objective_lib.AnyState],
+    batches: objective_lib.Batches,
+    config: config_lib.PretrainConfig,
+    writer: protocols.MetricWriter,
+    snapshots: Snapshots | None = None,
+    hooks: Hooks | None = None,
+) -> objective_lib.AnyState:
     """Trains from the newest snapshot, or from scratch, to `config.steps`.
 
     A run that was stopped and goes on gives bitwise the state of one that was not (on
     the same devices): batches and random keys are functions of the step alone.
 
     Returns:
-      The last state; `step.trained_params` gives the parameters to use.
+      The last state.
 
     Raises:
       Preempted: when `hooks.stop` said so, after the state is on disk.
@@ -87,7 +106,6 @@ def train(
     snapshots = snapshots or NoSnapshots()
     hooks = hooks or Hooks()
     mesh = sharding.make_mesh(config.mesh)
-    step = step_lib.PretrainStep(objective=objective, config=config, mesh=mesh)
     root = jax.random.key(config.seed)
     state = step.init(root)
     state = snapshots.restore_newest(state) or state
@@ -122,7 +140,7 @@ class _Report:
         self,
         done: int,
         scalars: objective_lib.Metrics,
-        state: step_lib.PretrainState | None,
+        state: objective_lib.State | None,
     ) -> None:
         """Writes one row; `state` is given at checkpoints, where it is evaluated."""
         row = {name: float(x) for name, x in jax.device_get(dict(scalars)).items()}

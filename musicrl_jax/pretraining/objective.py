@@ -1,10 +1,10 @@
 """What a network must bring to be trained by `loop.train`."""
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from musicrl_jax.core import arrays
 
@@ -48,4 +48,32 @@ class Batches(Protocol):
 
     def batch(self, step: int) -> Mapping[str, np.ndarray]:
         """Returns the arrays of step `step`, always the same for the same number."""
+        ...
+
+
+@runtime_checkable
+class State(Protocol):
+    """A tree of arrays that a checkpoint holds whole."""
+
+    @property
+    def step(self) -> Int[Array, ""]:
+        """Updates done."""
+        ...
+
+
+AnyState = TypeVar("AnyState", bound=State)
+
+
+@runtime_checkable
+class TrainingStep(Protocol[AnyState]):
+    """One compiled update; `step.PretrainStep` is the one of most networks."""
+
+    def init(self, root: Key[Array, ""]) -> AnyState:
+        """Returns the state before the first step, laid out on the mesh."""
+        ...
+
+    def __call__(
+        self, state: AnyState, batch: Batch, root: Key[Array, ""]
+    ) -> tuple[AnyState, Metrics]:
+        """Returns the state after one update, and its metrics; `state` is donated."""
         ...
