@@ -1,4 +1,4 @@
-"""Commands that only look: `config` and `doctor`."""
+"""Commands that only look: `config`, `describe` and `doctor`."""
 
 import importlib.metadata
 import pathlib
@@ -37,6 +37,28 @@ def config(
     output.show(resolved.config if json else resolved.operative, as_json=json)
 
 
+def describe(
+    network: Annotated[
+        str | None, typer.Argument(help="Such as musiclm; all if left out.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option("--size", help="tiny, starter or base; default: all.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Print how many parameters each network has in each of its sizes."""
+    from musicrl_jax.cli import model_sizes
+
+    rows = model_sizes.describe(network, size)
+    if json:
+        output.show(rows, as_json=True)
+    else:
+        for row in rows:  # What is less than a hundredth is only noise in a table.
+            least = row["parameters"] / 100
+            row["parts"] = {k: n for k, n in row["parts"].items() if n >= least}
+        output.table(rows, ("network", "size", "parameters", "parts"))
+
+
 def doctor(json: options.Json = False) -> None:
     """Report this machine's versions, devices, tools, disk."""
     import jax
@@ -56,4 +78,4 @@ def doctor(json: options.Json = False) -> None:
     output.show(found | versions, as_json=json)
 
 
-COMMANDS = (config, doctor)
+COMMANDS = (config, describe, doctor)

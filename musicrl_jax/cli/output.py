@@ -25,6 +25,21 @@ def show(result: Result, *, as_json: bool) -> None:
         print(value)
 
 
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Prints rows under their columns' names; numbers are grouped by thousands."""
+    cells = [[_cell(row[name]) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for line in ([*columns], *cells):
+        padded = (cell.ljust(n) for cell, n in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _cell(value: Result) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def plain(value: Result) -> Result:
     """Turns dataclasses, paths and array scalars into what JSON knows."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -10,7 +10,7 @@ A run that was stopped goes on from its newest checkpoint in `run_dir`.
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +21,12 @@ from musicrl_jax.audio import spectrogram
 from musicrl_jax.checkpoints import snapshots, weights
 from musicrl_jax.core import arrays, writers
 from musicrl_jax.data import crops, manifest
-from musicrl_jax.models.codec import adapter, losses, objective
+from musicrl_jax.models.codec import adapter, extension, losses, objective
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
+from musicrl_jax.pretraining import objective as objective_lib
+from musicrl_jax.runs import warm_start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class PretrainCodecConfig:
       manifest: JSON lines file of the corpus.
       run_dir: checkpoints and metrics.
       out: the safetensors file to write.
+      extend: a trained codec whose encoder and levels are kept and get levels added,
+        so that its tokens stay; empty to train from scratch.
       codec: sizes of the codec.
       loss: how it is trained.
       pretrain: steps, learning rate, checkpoints.
@@ -46,6 +50,7 @@ class PretrainCodecConfig:
     manifest: str
     run_dir: str
     out: str
+    extend: str = ""
     codec: codec_config.CodecConfig = dataclasses.field(
         default_factory=codec_config.CodecConfig
     )
@@ -86,24 +91,54 @@ def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib
         corpus.of_split("held_out")[: config.held_out_clips], rate
     )
     codec = adapter.make_codec(config.codec)
+    training = _training(config)
     run_dir = pathlib.Path(config.run_dir)
     store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
+
+    def evaluate(state: step.PretrainState) -> Mapping[str, float]:
+        return _held_out_scores(codec, training.export(state), held_out)
+
     state = loop.train(
-        objective.CodecObjective(config=config.codec, loss_config=config.loss),
+        training.objective,
         reader,
         config.pretrain,
         writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
-        store,
-        dataclasses.replace(
-            hooks, evaluate=functools.partial(_evaluate_state, codec, held_out)
-        ),
+        warm_start.WarmStart(store=store, begin=training.begin),
+        dataclasses.replace(hooks, evaluate=evaluate),
     )
     store.close()
     out = pathlib.Path(config.out)
     weights.save_weights(
-        out, exported(state), "codec", dataclasses.asdict(config.codec)
+        out, training.export(state), "codec", dataclasses.asdict(config.codec)
     )
     return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Training:
+    """What differs between a new codec and one that gets levels added."""
+
+    objective: objective_lib.Objective
+    begin: warm_start.Begin
+    export: Callable[[step.PretrainState], arrays.Params]
+
+
+def _training(config: PretrainCodecConfig) -> _Training:
+    sizes = {"config": config.codec, "loss_config": config.loss}
+    if not config.extend:
+        return _Training(
+            objective=objective.CodecObjective(**sizes),
+            begin=lambda params, statistics: (params, statistics),
+            export=exported,
+        )
+    trained, params = load(pathlib.Path(config.extend))
+    return _Training(
+        objective=extension.FineLevelsObjective(kept=trained.config.levels, **sizes),
+        begin=functools.partial(extension.begin, trained=params),
+        export=lambda state: extension.export_params(
+            step.trained_params(state), state.statistics
+        ),
+    )
 
 
 def load(path: pathlib.Path) -> tuple[adapter.SpectralCodec, arrays.Params]:
@@ -160,15 +195,13 @@ def _distances(
     return distance, lsd
 
 
-def _evaluate_state(
-    codec: adapter.SpectralCodec,
-    clips: list[np.ndarray],
-    state: step.PretrainState,
+def _held_out_scores(
+    codec: adapter.SpectralCodec, params: arrays.Params, clips: list[np.ndarray]
 ) -> Mapping[str, float]:
-    """Measures the exported parameters on the first ten seconds of clips."""
+    """Measures parameters on the first ten seconds of clips."""
     frame = codec.samples_per_frame
     shortest = min(len(clip) for clip in clips)
     length = min(shortest, 10 * codec.sample_rate_hz) // frame * frame
     waveform = np.stack([crops.to_float(clip[:length]) for clip in clips])
-    scores = reconstruction_scores(codec, exported(state), waveform)
+    scores = reconstruction_scores(codec, params, waveform)
     return {f"held_out/{name}": value for name, value in scores.items()}

@@ -9,24 +9,25 @@ run that was stopped goes on from its newest checkpoint in `run_dir`.
 
 import collections
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from musicrl_jax.checkpoints import snapshots, weights
 from musicrl_jax.core import arrays, errors, rng, writers
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.data import token_batches, token_cache
-from musicrl_jax.models.musiclm import adapter, objective, warm_start
+from musicrl_jax.models.musiclm import adapter, objective
 from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.models.musiclm import warm_start as musiclm_start
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
-from musicrl_jax.runs import pretrain_mulan
+from musicrl_jax.runs import pretrain_mulan, warm_start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathl
     hooks = dataclasses.replace(hooks or loop.Hooks(), evaluate=evaluate_and_export)
     metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
     batches = _batches(config, cache, np.flatnonzero(cache.where("train")))
-    start = WarmStart(config=config, store=store)
+    start = warm_start.WarmStart(store=store, begin=functools.partial(_begin, config))
     state = loop.train(trainer, batches, config.pretrain, metrics, start, hooks)
     store.close()
     out = pathlib.Path(config.out)
@@ -127,38 +128,17 @@ def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathl
     return out
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WarmStart:
-    """Snapshots of a run whose first state is not random."""
-
-    config: PretrainMusicLMConfig
-    store: snapshots.TreeSnapshots
-
-    def save(self, step: int, state: step.PretrainState) -> None:
-        """Starts to write the state of `step`."""
-        self.store.save(step, state)
-
-    def wait(self) -> None:
-        """Returns when every save is on disk."""
-        self.store.wait()
-
-    def restore_newest(self, like: step.PretrainState) -> step.PretrainState:
-        """Returns the newest state, or the first one as the config wants it."""
-        found = self.store.restore_newest(like)
-        if found is not None:
-            return found
-        params = like.params
-        if self.config.start_from:
-            params = load(pathlib.Path(self.config.start_from))[1]
-        if self.config.mulan:
-            mulan = pretrain_mulan.load(pathlib.Path(self.config.mulan))[1]
-            key = rng.stream(jax.random.key(self.config.pretrain.seed), "codebooks")
-            params = warm_start.with_codebooks(params, mulan["codebooks"], key)
-        placed = jax.tree.map(
-            lambda new, old: jax.device_put(new, old.sharding), params, like.params
-        )
-        averaged = jax.tree.map(jnp.copy, placed) if like.averaged else {}
-        return dataclasses.replace(like, params=placed, averaged=averaged)
+def _begin(
+    config: PretrainMusicLMConfig, params: arrays.Params, statistics: arrays.Params
+) -> tuple[arrays.Params, arrays.Params]:
+    """Returns the first parameters as the config wants them."""
+    if config.start_from:
+        params = load(pathlib.Path(config.start_from))[1]
+    if config.mulan:
+        mulan = pretrain_mulan.load(pathlib.Path(config.mulan))[1]
+        key = rng.stream(jax.random.key(config.pretrain.seed), "codebooks")
+        params = musiclm_start.with_codebooks(params, mulan["codebooks"], key)
+    return params, statistics
 
 
 def export(

@@ -47,9 +47,10 @@ class CodecObjective:
         c, weights = self.config, self.loss_config
         dropout_key, restart_key, bypass_key = jax.random.split(key, 3)
         target = spectrogram.stft_magnitude(batch["waveform"], c.fft_size, c.hop)
-        log_mel = _log_mel(target, c.mel())
-        vectors = network.encode(c, params, log_mel)
-        used = self._levels_used(vectors.shape[:2], dropout_key)
+        vectors = network.encode(c, params, log_mel(target, c.mel()))
+        used = levels_used(
+            dropout_key, vectors.shape[:2], (1, c.levels), weights.dropout
+        )
         flat = vectors.reshape(-1, c.code_width)
         books = statistics["codebooks"]
         quantized = quantizer.quantize(books.entries, jax.lax.stop_gradient(flat))
@@ -60,7 +61,7 @@ class CodecObjective:
         bypassed = jax.random.uniform(bypass_key, clips) < weights.bypass
         passed = jnp.where(bypassed, vectors, passed)
         estimate = network.decode(c, params, passed)
-        parts = self._distances(target, estimate)
+        parts = distances(c, weights, target, estimate)
         parts["commitment"] = weights.commitment_weight * losses.commitment(
             residuals, quantized.chosen, used
         )
@@ -77,45 +78,58 @@ class CodecObjective:
             metrics[f"perplexity/level_{level}"] = value
         return sum(parts.values(), jnp.zeros(())), ({"codebooks": moved}, metrics)
 
-    def _distances(
-        self,
-        target: Float[Array, "b frames bins"],
-        log_estimate: Float[Array, "b frames bins"],
-    ) -> dict[str, Float[Array, ""]]:
-        weights, floor = self.loss_config, self.config.magnitude_floor
-        log_target = jnp.log(target + floor)
-        estimate = jnp.exp(log_estimate) - floor
-        mels = [
-            losses.log_magnitude_distance(
-                _log_mel(target, self.config.mel(bands)),
-                _log_mel(estimate, self.config.mel(bands)),
-            )
-            for bands in weights.mel_bands
-        ]
-        return {
-            "magnitude": weights.magnitude_weight
-            * losses.log_magnitude_distance(log_target, log_estimate),
-            "mel": weights.mel_weight * sum(mels, jnp.zeros(())) / max(len(mels), 1),
-            "compressed": weights.compressed_weight
-            * losses.compressed_distance(log_target, log_estimate),
-        }
 
-    def _levels_used(
-        self, shape: tuple[int, ...], key: Key[Array, ""]
-    ) -> Float[Array, "k l"]:
-        """Returns 1 for the levels each vector goes through; the same within a clip."""
-        clips, frames = shape
-        levels = self.config.levels
-        first, second = jax.random.split(key)
-        few = jax.random.randint(first, (clips,), 1, levels + 1)
-        drop = jax.random.uniform(second, (clips,)) < self.loss_config.dropout
-        count = jnp.where(drop, few, levels)
-        used = jnp.arange(levels)[None, :] < count[:, None]
-        return jnp.repeat(used.astype(jnp.float32), frames, axis=0)
+def distances(
+    config: config_lib.CodecConfig,
+    weights: config_lib.CodecLossConfig,
+    target: Float[Array, "b frames bins"],
+    log_estimate: Float[Array, "b frames bins"],
+) -> dict[str, Float[Array, ""]]:
+    """Returns the weighted distances of magnitudes to what the decoder made of them."""
+    floor = config.magnitude_floor
+    log_target = jnp.log(target + floor)
+    estimate = jnp.exp(log_estimate) - floor
+    mels = [
+        losses.log_magnitude_distance(
+            log_mel(target, config.mel(bands)), log_mel(estimate, config.mel(bands))
+        )
+        for bands in weights.mel_bands
+    ]
+    return {
+        "magnitude": weights.magnitude_weight
+        * losses.log_magnitude_distance(log_target, log_estimate),
+        "mel": weights.mel_weight * sum(mels, jnp.zeros(())) / max(len(mels), 1),
+        "compressed": weights.compressed_weight
+        * losses.compressed_distance(log_target, log_estimate),
+    }
 
 
-def _log_mel(
+def levels_used(
+    key: Key[Array, ""],
+    shape: tuple[int, ...],
+    levels: tuple[int, int],
+    dropout: float,
+) -> Float[Array, "k l"]:
+    """Returns 1 for the levels each vector goes through; the same within a clip.
+
+    Args:
+      key: of the draw.
+      shape: clips, and vectors of each.
+      levels: the fewest levels that dropout leaves, and all there are.
+      dropout: share of clips that use fewer than all.
+    """
+    clips, frames = shape
+    least, most = levels
+    first, second = jax.random.split(key)
+    few = jax.random.randint(first, (clips,), least, most + 1)
+    drop = jax.random.uniform(second, (clips,)) < dropout
+    used = jnp.arange(most)[None, :] < jnp.where(drop, few, most)[:, None]
+    return jnp.repeat(used.astype(jnp.float32), frames, axis=0)
+
+
+def log_mel(
     magnitude: Float[Array, "b frames bins"], config: spectrogram.MelConfig
 ) -> Float[Array, "b frames m"]:
+    """Returns the log-mel spectrogram of STFT magnitudes."""
     bank = jnp.asarray(spectrogram.mel_filterbank(config), magnitude.dtype)
     return jnp.log(jnp.maximum(magnitude @ bank, config.floor))

@@ -40,6 +40,14 @@ class Quantized:
     residuals: Float[Array, "l k d"]
     chosen: Float[Array, "l k d"]
 
+    def above(self, level: int) -> "Quantized":
+        """Returns the levels from `level` on."""
+        return Quantized(
+            codes=self.codes[:, level:],
+            residuals=self.residuals[level:],
+            chosen=self.chosen[level:],
+        )
+
 
 def init_statistics(levels: int, size: int, width: int) -> CodebookStatistics:
     """Returns empty codebooks; the first update draws every entry from its batch."""

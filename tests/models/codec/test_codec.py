@@ -109,8 +109,8 @@ def batch():
 
 
 def test_dropout_leaves_whole_clips_at_fewer_levels():
-    trainer = make_objective(dropout=0.99)
-    used = trainer._levels_used((64, 5), jax.random.key(0)).reshape(64, 5, 3)
+    key = jax.random.key(0)
+    used = objective.levels_used(key, (64, 5), (1, 3), 0.99).reshape(64, 5, 3)
     assert np.ptp(used, axis=1).max() == 0
     assert set(np.asarray(used.sum(-1)[:, 0])) == {1.0, 2.0, 3.0}
     assert np.all(np.diff(used, axis=-1) <= 0)
