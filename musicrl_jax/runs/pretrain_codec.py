@@ -4,13 +4,14 @@ Required: `PretrainCodecConfig.manifest` (see `runs.corpus`), `.run_dir`, `.out`
 Commonly overridden: `PretrainConfig.steps`, `CodecConfig.width`, `.levels`.
 
 The starter's codec: 16 crops of 1.92 s a step, about 0.25 s a step on two CPU cores.
-A run that was stopped goes on from its newest checkpoint in `run_dir`.
+A run that was stopped goes on from its newest checkpoint in `run_dir`, where
+reconstructions of held-out clips lie in `samples`.
 """
 
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +19,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from musicrl_jax.audio import spectrogram
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, protocols
 from musicrl_jax.data import crops, manifest
 from musicrl_jax.models.codec import adapter, losses, objective
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
+from musicrl_jax.runs import training
+
+HEARD_CLIPS = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,7 @@ class PretrainCodecConfig:
 
     Attributes:
       manifest: JSON lines file of the corpus.
-      run_dir: checkpoints and metrics.
+      run_dir: checkpoints, metrics and samples; see `runs.training`.
       out: the safetensors file to write.
       codec: sizes of the codec.
       loss: how it is trained.
@@ -86,19 +90,18 @@ def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib
         corpus.of_split("held_out")[: config.held_out_clips], rate
     )
     codec = adapter.make_codec(config.codec)
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    state = loop.train(
+    clips = _beginnings(codec, held_out)
+    state = training.train(
         objective.CodecObjective(config=config.codec, loss_config=config.loss),
         reader,
         config.pretrain,
-        writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
-        store,
+        config.run_dir,
         dataclasses.replace(
-            hooks, evaluate=functools.partial(_evaluate_state, codec, held_out)
+            hooks,
+            evaluate=functools.partial(_evaluate_state, codec, clips),
+            sample=functools.partial(_sample_state, codec, clips[:HEARD_CLIPS]),
         ),
     )
-    store.close()
     out = pathlib.Path(config.out)
     weights.save_weights(
         out, exported(state), "codec", dataclasses.asdict(config.codec)
@@ -160,15 +163,36 @@ def _distances(
     return distance, lsd
 
 
-def _evaluate_state(
-    codec: adapter.SpectralCodec,
-    clips: list[np.ndarray],
-    state: step.PretrainState,
-) -> Mapping[str, float]:
-    """Measures the exported parameters on the first ten seconds of clips."""
+def _beginnings(
+    codec: adapter.SpectralCodec, clips: Sequence[np.ndarray]
+) -> Float[np.ndarray, "b n"]:
+    """Returns the first ten seconds of clips, as whole code frames."""
     frame = codec.samples_per_frame
     shortest = min(len(clip) for clip in clips)
     length = min(shortest, 10 * codec.sample_rate_hz) // frame * frame
-    waveform = np.stack([crops.to_float(clip[:length]) for clip in clips])
-    scores = reconstruction_scores(codec, exported(state), waveform)
+    return np.stack([crops.to_float(clip[:length]) for clip in clips])
+
+
+def _evaluate_state(
+    codec: adapter.SpectralCodec,
+    clips: Float[np.ndarray, "b n"],
+    state: step.PretrainState,
+) -> Mapping[str, float]:
+    """Measures the exported parameters."""
+    scores = reconstruction_scores(codec, exported(state), clips)
     return {f"held_out/{name}": value for name, value in scores.items()}
+
+
+def _sample_state(
+    codec: adapter.SpectralCodec,
+    clips: Float[np.ndarray, "b n"],
+    state: step.PretrainState,
+) -> protocols.Samples:
+    """Returns recordings and what the codec makes of them."""
+    params = exported(state)
+    decoded = codec.decode(params, codec.encode(params, jnp.asarray(clips)))
+    sounds: dict[str, np.ndarray] = {}
+    for number, (clip, made) in enumerate(zip(clips, decoded, strict=True)):
+        sounds[f"clip_{number}/recording"] = clip
+        sounds[f"clip_{number}/reconstruction"] = np.asarray(made)
+    return protocols.Samples(waveforms=sounds, sample_rate_hz=codec.sample_rate_hz)
