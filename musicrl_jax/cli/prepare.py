@@ -207,17 +207,25 @@ def pretrain(
     out: Annotated[
         str | None, typer.Option("--out", help="Weights file to write.")
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write run_dir/tensorboard too.")
+    ] = False,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     seed: options.Seed = None,
     json: options.Json = False,
 ) -> None:
     """Train one network from audio and captions."""
+    if tensorboard:
+        from musicrl_jax.runs import tensorboard as board
+
+        board.require()
     fields = {
         "run_dir": run_dir,
         MATERIAL.get(network, "manifest"): manifest,
         "out": out,
         "PretrainConfig.seed": seed,
+        "PretrainConfig.tensorboard": tensorboard or None,
     }
     running.run(f"pretrain_{network}", gin_file, gin_param, fields, as_json=json)
 

@@ -4,6 +4,7 @@ All are frozen descriptions without parameters: parameters are trees that come i
 arguments, so policy, reference, value and actor copies share one object.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -169,4 +170,26 @@ class MetricWriter(Protocol):
 
     def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
         """Records `scalars` of `step`."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What a network sounds like at some step of its training.
+
+    Attributes:
+      waveforms: mono, in [-1, 1], by path names such as `clip_0/reconstruction`.
+      sample_rate_hz: of all of them.
+    """
+
+    waveforms: Mapping[str, Float[np.ndarray, " _"]]
+    sample_rate_hz: int
+
+
+@runtime_checkable
+class SampleWriter(Protocol):
+    """Takes sounds, beside or in place of numbers."""
+
+    def write_samples(self, step: int, samples: Samples) -> None:
+        """Records `samples` of `step`."""
         ...

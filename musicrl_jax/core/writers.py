@@ -33,15 +33,24 @@ class MemoryWriter:
 
 
 class ManyWriters:
-    """Passes each row on to several writers."""
+    """Passes rows and samples on to several writers, to each what it takes."""
 
-    def __init__(self, writers: Sequence[protocols.MetricWriter]) -> None:
+    def __init__(
+        self, writers: Sequence[protocols.MetricWriter | protocols.SampleWriter]
+    ) -> None:
         self._writers = tuple(writers)
 
     def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
-        """Writes the row to each."""
+        """Writes the row to each that takes numbers."""
         for writer in self._writers:
-            writer.write(step, scalars)
+            if isinstance(writer, protocols.MetricWriter):
+                writer.write(step, scalars)
+
+    def write_samples(self, step: int, samples: protocols.Samples) -> None:
+        """Writes the sounds to each that takes them."""
+        for writer in self._writers:
+            if isinstance(writer, protocols.SampleWriter):
+                writer.write_samples(step, samples)
 
 
 def read_json_lines(path: pathlib.Path) -> list[dict[str, float | int]]:

@@ -53,13 +53,17 @@ class Hooks:
 
     Attributes:
       progress: called with (step, steps, scalars) whenever a row is logged.
-      evaluate: returns extra scalars of a state; called at each checkpoint.
+      evaluate: returns extra scalars of a state; see `PretrainConfig.evaluate_every`.
+      sample: returns what a state sounds like; called after each evaluation.
+      evaluated: called with (step, state, extra scalars) after each evaluation.
       stop: asked after each step; True saves and raises `Preempted`.
       clock: monotonic seconds, for rates only.
     """
 
     progress: Callable[[int, int, Mapping[str, float]], None] | None = None
     evaluate: Callable[[Any], Mapping[str, float]] | None = None
+    sample: Callable[[Any], protocols.Samples] | None = None
+    evaluated: Callable[[int, Any, Mapping[str, float]], None] | None = None
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
@@ -101,7 +105,8 @@ def train_with(
 
     Raises:
       Preempted: when `hooks.stop` said so, after the state is on disk.
-      InputError: when the mesh does not divide the batch.
+      InputError: when the mesh does not divide the batch, or the run has done more
+        steps than it should.
     """
     snapshots = snapshots or NoSnapshots()
     hooks = hooks or Hooks()
@@ -109,14 +114,18 @@ def train_with(
     root = jax.random.key(config.seed)
     state = step.init(root)
     state = snapshots.restore_newest(state) or state
-    report = _Report(config=config, writer=writer, hooks=hooks, first=int(state.step))
-    for number, batch in _placed(batches, int(state.step), config.steps, mesh):
+    first = int(state.step)
+    _check_steps(first, config)
+    report = _Report(config=config, writer=writer, hooks=hooks)
+    for number, batch in _placed(batches, first, config.steps, mesh):
+        examples = len(next(iter(batch.values())))
         state, scalars = step(state, batch, root)
         done = number + 1
         stopping = hooks.stop()
-        saving = stopping or done % config.save_every == 0 or done == config.steps
-        if done % config.log_every == 0 or saving:
-            report.write(done, scalars, None if stopping or not saving else state)
+        saving = stopping or config.saves_after(done)
+        evaluating = not stopping and config.evaluates_after(done)
+        if done % config.log_every == 0 or saving or evaluating:
+            report.write(done, scalars, examples, state if evaluating else None)
         if saving:
             snapshots.save(done, state)
         if stopping:
@@ -126,34 +135,51 @@ def train_with(
     return state
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+def _check_steps(done: int, config: config_lib.PretrainConfig) -> None:
+    if done > config.steps:
+        raise errors.InputError(
+            f"The run has done {done} steps already; got PretrainConfig.steps="
+            f"{config.steps}. Set it to {done} or more, or choose another run_dir."
+        )
+
+
+@dataclasses.dataclass(kw_only=True)
 class _Report:
     """Turns the scalars of a step into a metric row and a progress call."""
 
     config: config_lib.PretrainConfig
     writer: protocols.MetricWriter
     hooks: Hooks
-    first: int
-    started: list[float] = dataclasses.field(default_factory=list)
+    last: tuple[int, float] | None = None
 
     def write(
         self,
         done: int,
         scalars: objective_lib.Metrics,
+        examples: int,
         state: objective_lib.State | None,
     ) -> None:
-        """Writes one row; `state` is given at checkpoints, where it is evaluated."""
+        """Writes one row; a `state` is evaluated. Rates leave evaluations out."""
         row = {name: float(x) for name, x in jax.device_get(dict(scalars)).items()}
-        now = self.hooks.clock()
-        if self.started:
-            seconds = max(now - self.started[0], 1e-9)
-            row["time/steps_per_second"] = (done - self.started[1]) / seconds
-        self.started[:] = [now, float(done)]
-        if state is not None and self.hooks.evaluate is not None:
-            row |= self.hooks.evaluate(state)
+        if self.last is not None:
+            seconds = max(self.hooks.clock() - self.last[1], 1e-9)
+            rate = (done - self.last[0]) / seconds
+            row["time/steps_per_second"] = rate
+            row["time/examples_per_second"] = rate * examples
+        if state is not None:
+            row |= self._evaluated(done, state)
         self.writer.write(done, row)
         if self.hooks.progress is not None:
             self.hooks.progress(done, self.config.steps, row)
+        self.last = (done, self.hooks.clock())
+
+    def _evaluated(self, done: int, state: objective_lib.State) -> dict[str, float]:
+        figures = dict(self.hooks.evaluate(state)) if self.hooks.evaluate else {}
+        if self.hooks.sample and isinstance(self.writer, protocols.SampleWriter):
+            self.writer.write_samples(done, self.hooks.sample(state))
+        if self.hooks.evaluated:
+            self.hooks.evaluated(done, state, figures)
+        return figures
 
 
 def _placed(

@@ -37,8 +37,24 @@ class Objective(Protocol):
         """Returns the scalar to minimise, the new statistics, and metrics.
 
         Means over examples must run over the whole first axis of the batch, so that
-        the value does not depend on how many devices hold it.
+        the value does not depend on how many devices hold it. Under
+        `PretrainConfig.accumulate` the batch is one part of the step's: a loss that is
+        a mean with equal weights comes out the same, statistics move once a part.
         """
+        ...
+
+
+@runtime_checkable
+class Coupled(Protocol):
+    """An objective may say that its loss compares the examples of a batch.
+
+    Contrastive losses do: in parts each example would meet fewer others, which is
+    another loss, so such an objective is not trained with accumulation.
+    """
+
+    @property
+    def couples_examples(self) -> bool:
+        """Whether the loss of a batch is not the mean of its parts' losses."""
         ...
 
 

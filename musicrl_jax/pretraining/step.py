@@ -10,8 +10,9 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Int, Key
 
-from musicrl_jax.core import arrays, rng, sharding
+from musicrl_jax.core import arrays, errors, rng, sharding
 from musicrl_jax.core.struct import struct
+from musicrl_jax.pretraining import accumulation
 from musicrl_jax.pretraining import config as config_lib
 from musicrl_jax.pretraining import objective as objective_lib
 
@@ -39,11 +40,27 @@ class PretrainState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PretrainStep:
-    """The static parts of a supervised step; the state goes in and comes out."""
+    """The static parts of a supervised step; the state goes in and comes out.
+
+    Raises:
+      InputError: for accumulation with an objective that couples examples.
+    """
 
     objective: objective_lib.Objective
     config: config_lib.PretrainConfig
     mesh: Mesh
+
+    def __post_init__(self) -> None:
+        couples = (
+            isinstance(self.objective, objective_lib.Coupled)
+            and self.objective.couples_examples
+        )
+        if couples and self.config.accumulate > 1:
+            raise errors.InputError(
+                f"{type(self.objective).__name__} compares the examples of a batch, so "
+                "it cannot be computed in parts; got accumulate="
+                f"{self.config.accumulate}. Set PretrainConfig.accumulate to 1."
+            )
 
     @functools.partial(jax.jit, static_argnames="self")
     def init(self, root: Key[Array, ""]) -> PretrainState:
@@ -65,13 +82,17 @@ class PretrainStep:
     ) -> tuple[PretrainState, objective_lib.Metrics]:
         """Does one update; a step whose gradient is not finite changes nothing."""
         key = rng.stream(root, "loss", state.step)
-        gradient_of = jax.value_and_grad(self._loss, has_aux=True)
-        (loss, (statistics, metrics)), gradients = gradient_of(
-            state.params, state.statistics, batch, key
+        found = accumulation.gradient_of(
+            self._loss,
+            state.params,
+            state.statistics,
+            batch,
+            key,
+            self.config.accumulate,
         )
-        norm = optax.tree.norm(gradients)
-        finite = jnp.isfinite(norm) & jnp.isfinite(loss)
-        proposed = self._proposed(state, gradients, statistics)
+        norm = optax.tree.norm(found.gradients)
+        finite = jnp.isfinite(norm) & jnp.isfinite(found.loss)
+        proposed = self._proposed(state, found.gradients, found.statistics)
         kept = jax.tree.map(
             lambda new, old: jnp.where(finite, new, old), proposed, state
         )
@@ -80,8 +101,8 @@ class PretrainStep:
             step=state.step + 1,
             skipped=state.skipped + jnp.where(finite, 0, 1),
         )
-        scalars = dict(metrics) | {
-            "loss": loss,
+        scalars = found.metrics | {
+            "loss": found.loss,
             "gradient/norm": norm,
             "gradient/skipped": moved.skipped.astype(jnp.float32),
             "learning_rate": config_lib.make_schedule(self.config)(state.step),

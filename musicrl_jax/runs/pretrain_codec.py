@@ -4,13 +4,14 @@ Required: `PretrainCodecConfig.manifest` (see `runs.corpus`), `.run_dir`, `.out`
 Commonly overridden: `PretrainConfig.steps`, `CodecConfig.width`, `.levels`.
 
 The starter's codec: 16 crops of 1.92 s a step, about 0.25 s a step on two CPU cores.
-A run that was stopped goes on from its newest checkpoint in `run_dir`.
+A run that was stopped goes on from its newest checkpoint in `run_dir`, where
+reconstructions of held-out clips lie in `samples`.
 """
 
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,15 +19,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from musicrl_jax.audio import spectrogram
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, protocols
 from musicrl_jax.data import crops, manifest
 from musicrl_jax.models.codec import adapter, extension, losses, objective
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
 from musicrl_jax.pretraining import objective as objective_lib
-from musicrl_jax.runs import warm_start
+from musicrl_jax.runs import training, warm_start
+
+HEARD_CLIPS = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class PretrainCodecConfig:
 
     Attributes:
       manifest: JSON lines file of the corpus.
-      run_dir: checkpoints and metrics.
+      run_dir: checkpoints, metrics and samples; see `runs.training`.
       out: the safetensors file to write.
       extend: a trained codec whose encoder and levels are kept and get levels added,
         so that its tokens stay; empty to train from scratch.
@@ -91,31 +94,33 @@ def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib
         corpus.of_split("held_out")[: config.held_out_clips], rate
     )
     codec = adapter.make_codec(config.codec)
-    training = _training(config)
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
+    kind = _kind(config)
+    clips = _beginnings(codec, held_out)
 
     def evaluate(state: step.PretrainState) -> Mapping[str, float]:
-        return _held_out_scores(codec, training.export(state), held_out)
+        scores = reconstruction_scores(codec, kind.export(state), clips)
+        return {f"held_out/{name}": value for name, value in scores.items()}
 
-    state = loop.train(
-        training.objective,
+    def sample(state: step.PretrainState) -> protocols.Samples:
+        return _reconstructions(codec, kind.export(state), clips[:HEARD_CLIPS])
+
+    state = training.train(
+        kind.objective,
         reader,
         config.pretrain,
-        writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
-        warm_start.WarmStart(store=store, begin=training.begin),
-        dataclasses.replace(hooks, evaluate=evaluate),
+        config.run_dir,
+        dataclasses.replace(hooks, evaluate=evaluate, sample=sample),
+        functools.partial(warm_start.begin, change=kind.begin),
     )
-    store.close()
     out = pathlib.Path(config.out)
     weights.save_weights(
-        out, training.export(state), "codec", dataclasses.asdict(config.codec)
+        out, kind.export(state), "codec", dataclasses.asdict(config.codec)
     )
     return out
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Training:
+class _Kind:
     """What differs between a new codec and one that gets levels added."""
 
     objective: objective_lib.Objective
@@ -123,16 +128,16 @@ class _Training:
     export: Callable[[step.PretrainState], arrays.Params]
 
 
-def _training(config: PretrainCodecConfig) -> _Training:
+def _kind(config: PretrainCodecConfig) -> _Kind:
     sizes = {"config": config.codec, "loss_config": config.loss}
     if not config.extend:
-        return _Training(
+        return _Kind(
             objective=objective.CodecObjective(**sizes),
             begin=lambda params, statistics: (params, statistics),
             export=exported,
         )
     trained, params = load(pathlib.Path(config.extend))
-    return _Training(
+    return _Kind(
         objective=extension.FineLevelsObjective(kept=trained.config.levels, **sizes),
         begin=functools.partial(extension.begin, trained=params),
         export=lambda state: extension.export_params(
@@ -195,13 +200,25 @@ def _distances(
     return distance, lsd
 
 
-def _held_out_scores(
-    codec: adapter.SpectralCodec, params: arrays.Params, clips: list[np.ndarray]
-) -> Mapping[str, float]:
-    """Measures parameters on the first ten seconds of clips."""
+def _beginnings(
+    codec: adapter.SpectralCodec, clips: Sequence[np.ndarray]
+) -> Float[np.ndarray, "b n"]:
+    """Returns the first ten seconds of clips, as whole code frames."""
     frame = codec.samples_per_frame
     shortest = min(len(clip) for clip in clips)
     length = min(shortest, 10 * codec.sample_rate_hz) // frame * frame
-    waveform = np.stack([crops.to_float(clip[:length]) for clip in clips])
-    scores = reconstruction_scores(codec, params, waveform)
-    return {f"held_out/{name}": value for name, value in scores.items()}
+    return np.stack([crops.to_float(clip[:length]) for clip in clips])
+
+
+def _reconstructions(
+    codec: adapter.SpectralCodec,
+    params: arrays.Params,
+    clips: Float[np.ndarray, "b n"],
+) -> protocols.Samples:
+    """Returns recordings and what the codec makes of them."""
+    decoded = codec.decode(params, codec.encode(params, jnp.asarray(clips)))
+    sounds: dict[str, np.ndarray] = {}
+    for number, (clip, made) in enumerate(zip(clips, decoded, strict=True)):
+        sounds[f"clip_{number}/recording"] = clip
+        sounds[f"clip_{number}/reconstruction"] = np.asarray(made)
+    return protocols.Samples(waveforms=sounds, sample_rate_hz=codec.sample_rate_hz)

@@ -18,8 +18,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, rng, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, errors, rng
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.data import token_batches, token_cache
 from musicrl_jax.models.musiclm import adapter, objective
@@ -27,7 +27,7 @@ from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.models.musiclm import warm_start as musiclm_start
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
-from musicrl_jax.runs import pretrain_mulan, warm_start
+from musicrl_jax.runs import pretrain_mulan, training, warm_start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,8 +107,6 @@ def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathl
     trainer = objective.MusicLMObjective(
         config=config.musiclm, layout=config.layout, noise=config.noise
     )
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
     evaluate = _evaluation(config, trainer, cache)
 
     def evaluate_and_export(state: step.PretrainState) -> Mapping[str, float]:
@@ -117,11 +115,13 @@ def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathl
         return figures
 
     hooks = dataclasses.replace(hooks or loop.Hooks(), evaluate=evaluate_and_export)
-    metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
     batches = _batches(config, cache, np.flatnonzero(cache.where("train")))
-    start = warm_start.WarmStart(store=store, begin=functools.partial(_begin, config))
-    state = loop.train(trainer, batches, config.pretrain, metrics, start, hooks)
-    store.close()
+    start = functools.partial(
+        warm_start.begin, change=functools.partial(_begin, config)
+    )
+    state = training.train(
+        trainer, batches, config.pretrain, config.run_dir, hooks, start
+    )
     out = pathlib.Path(config.out)
     if not out.is_file():
         export(config, state, evaluate(step.trained_params(state)))

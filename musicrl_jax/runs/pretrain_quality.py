@@ -21,14 +21,15 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, errors
 from musicrl_jax.data import mel_batches, rated_mels, ratings
 from musicrl_jax.evaluation import agreement, opinion_scores
 from musicrl_jax.models.quality import adapter, objective
 from musicrl_jax.models.quality import config as quality_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
+from musicrl_jax.runs import training
 
 NETWORK = "quality"
 BAD_ROWS = "bad_ratings.txt"
@@ -41,7 +42,7 @@ class PretrainQualityConfig:
 
     Attributes:
       ratings: ratings file, JSON lines or CSV.
-      run_dir: checkpoints and metrics; a run that was stopped goes on there.
+      run_dir: see `runs.training`; a run that was stopped goes on there.
       out: the safetensors file to write; its figures lie beside it as JSON.
       quality: sizes of the network.
       pretrain: steps, learning rate, checkpoints, seed.
@@ -220,12 +221,7 @@ def _train(
     trainer = objective.QualityObjective(
         config=sizes, raters=len(numbers), rater_bias=config.rater_bias
     )
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
-    state = loop.train(trainer, batches, config.pretrain, metrics, store, hooks)
-    store.close()
-    return state
+    return training.train(trainer, batches, config.pretrain, config.run_dir, hooks)
 
 
 def predict(

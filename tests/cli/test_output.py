@@ -56,3 +56,33 @@ def test_progress_prints_lines_rarely_and_the_last_always():
     assert lines[0].startswith("codec: 1 of 100 loss=1")
     assert lines[-1].startswith("codec: 100 of 100")
     assert len(lines) == 4
+
+
+def test_progress_tells_rate_and_time_left_since_it_began():
+    text = io.StringIO()
+    now = [0.0]
+    show = progress.Progress(
+        "codec", rich.console.Console(file=text, width=80), clock=lambda: now[0]
+    )
+    show(1000, 2000)  # a run that goes on from step 1000
+    now[0] = 50.0
+    figures = {"gradient/norm": 2.0, "loss": 0.5, "time/examples_per_second": 64.0}
+    show(1100, 2000, figures)
+    first, second = text.getvalue().splitlines()
+    assert first == "codec: 1000 of 2000"
+    assert second == (
+        "codec: 1100 of 2000 2/s, 0:07:30 left loss=0.5 gradient/norm=2 64 examples/s"
+    )
+
+
+def test_progress_draws_a_bar_on_a_terminal():
+    text = io.StringIO()
+    console = rich.console.Console(file=text, width=120, force_terminal=True)
+    now = [0.0]
+    show = progress.Progress("codec", console, clock=lambda: now[0])
+    for done in (50, 75, 100):
+        now[0] += 5.0
+        show(done, 100, {"loss": 0.25})
+    shown = text.getvalue()
+    assert "5/s, 0:00:05 left loss=0.25" in shown
+    assert "100/100" in shown

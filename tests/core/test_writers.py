@@ -1,4 +1,6 @@
-from musicrl_jax.core import writers
+import numpy as np
+
+from musicrl_jax.core import protocols, writers
 
 
 def test_rows_come_back_and_a_torn_line_is_left_out(tmp_path):
@@ -15,3 +17,20 @@ def test_rows_come_back_and_a_torn_line_is_left_out(tmp_path):
         {"step": 2, "reward/total": 0.75},
     ]
     assert memory.rows[1] == (2, {"reward/total": 0.75})
+
+
+def test_each_writer_gets_what_it_takes():
+    class Sounds:
+        def __init__(self):
+            self.steps = []
+
+        def write_samples(self, step, samples):
+            self.steps.append(step)
+
+    numbers, sounds = writers.MemoryWriter(), Sounds()
+    both = writers.ManyWriters([numbers, sounds])
+    both.write(1, {"loss": 0.5})
+    silence = {"clip": np.zeros(2, np.float32)}
+    both.write_samples(2, protocols.Samples(waveforms=silence, sample_rate_hz=8_000))
+    assert numbers.rows == [(1, {"loss": 0.5})]
+    assert sounds.steps == [2]

@@ -1,63 +1,15 @@
 """Laws of the supervised loop: exact resume, sharding, schedule, skipped updates."""
 
-import dataclasses
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from musicrl_jax.checkpoints import snapshots
-from musicrl_jax.core import errors, sharding, writers
+from musicrl_jax.core import errors, protocols, writers
 from musicrl_jax.pretraining import config as config_lib
 from musicrl_jax.pretraining import loop, step
-
-WIDTH = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class LinearObjective:
-    """Least squares with a noisy loss and a running mean as statistics."""
-
-    noise: float = 0.1
-
-    def init(self, key):
-        weight = jax.random.normal(key, (WIDTH, WIDTH))
-        return {"weight": weight}, {"mean": jnp.zeros((WIDTH,))}
-
-    def loss(self, params, statistics, batch, key):
-        jitter = self.noise * jax.random.normal(key, (WIDTH,))
-        error = batch["x"] @ params["weight"] + jitter[None, :] - batch["y"]
-        mean = 0.9 * statistics["mean"] + 0.1 * batch["x"].mean(0)
-        loss = jnp.mean(jnp.square(error))
-        return loss, ({"mean": mean}, {"loss/error": loss})
-
-
-@dataclasses.dataclass(frozen=True)
-class RandomBatches:
-    """Rows of a fixed linear map, drawn anew at each step."""
-
-    size: int = 8
-    broken_at: int = -1
-
-    def batch(self, number):
-        x = np.random.default_rng(number).normal(size=(self.size, WIDTH))
-        y = x @ np.arange(WIDTH * WIDTH).reshape(WIDTH, WIDTH) / 10
-        if number == self.broken_at:
-            y = y * np.nan
-        return {"x": x.astype(np.float32), "y": y.astype(np.float32)}
-
-
-def config(**changes):
-    defaults = {
-        "steps": 12,
-        "learning_rate": 0.05,
-        "warmup_steps": 3,
-        "average_decay": 0.9,
-        "log_every": 1,
-        "save_every": 5,
-    }
-    return config_lib.PretrainConfig(**(defaults | changes))
+from tests.pretraining import linear
+from tests.pretraining.linear import LinearObjective, RandomBatches, config
 
 
 def equal(a, b):
@@ -115,28 +67,18 @@ def test_killed_run_repeats_from_its_last_checkpoint(tmp_path):
     )
 
 
-@pytest.mark.parametrize("mesh", [{"data": 2}, {"data": 1, "fsdp": 2}])
+@pytest.mark.parametrize(
+    "mesh", [{"data": 2}, {"data": 1, "fsdp": 2}, {"data": 2, "fsdp": 2}]
+)
 def test_sharded_training_equals_one_device(mesh):
-    if jax.device_count() < 2:
-        pytest.skip("needs two devices")
-    root = jax.random.key(0)
-    states = []
-    for axes in ({"data": 1}, mesh):
-        devices = jax.devices()[: int(np.prod(list(axes.values())))]
-        run = step.PretrainStep(
-            objective=LinearObjective(),
-            config=config(),
-            mesh=sharding.make_mesh(sharding.MeshConfig(**axes), devices),
-        )
-        state = run.init(root)
-        for number in range(4):
-            batch = jax.device_put(
-                RandomBatches().batch(number), sharding.batch_sharding(run.mesh)
-            )
-            state, scalars = run(state, batch, root)
-        states.append(jax.device_get((state, dict(scalars))))
+    if jax.device_count() < np.prod(list(mesh.values())):
+        pytest.skip("needs as many devices")
+    one = linear.advance(linear.make_step(LinearObjective(), config()), 4)
+    run = linear.make_step(LinearObjective(), config(), **mesh)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), *states
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        one,
+        linear.advance(run, 4),
     )
 
 
@@ -156,18 +98,9 @@ def test_non_finite_step_changes_nothing_but_the_count():
     rows = writers.MemoryWriter()
     kwargs = {"objective": LinearObjective(), "config": config(steps=3), "writer": rows}
     broken = loop.train(batches=RandomBatches(broken_at=2), **kwargs)
-    root = jax.random.key(0)
-    run = step.PretrainStep(
-        objective=LinearObjective(),
-        config=config(steps=3),
-        mesh=sharding.make_mesh(sharding.MeshConfig()),
+    state, _ = linear.advance(
+        linear.make_step(LinearObjective(), config(steps=3), data=4), 2
     )
-    state = run.init(root)
-    for number in range(2):
-        batch = jax.device_put(
-            RandomBatches().batch(number), sharding.batch_sharding(run.mesh)
-        )
-        state, _ = run(state, batch, root)
     equal((state.params, state.optimizer), (broken.params, broken.optimizer))
     equal(state.statistics, broken.statistics)
     assert int(broken.skipped) == 1
@@ -197,8 +130,86 @@ def test_batch_that_does_not_divide_is_refused():
         {"learning_rate": 0.0},
         {"average_decay": 1.0},
         {"compute_dtype": "int8"},
+        {"accumulate": 0},
+        {"best_mode": "least"},
+        {"export_best": True},
     ],
 )
 def test_config_refuses(bad):
     with pytest.raises(errors.InputError, match=f"PretrainConfig.{next(iter(bad))}"):
         config(**bad)
+
+
+def test_evaluations_samples_and_saves_have_their_own_rhythm():
+    saved, heard, offered = [], [], []
+
+    class Store(loop.NoSnapshots):
+        def save(self, number, state):
+            saved.append(number)
+
+    class Sink(writers.MemoryWriter):
+        def write_samples(self, number, samples):
+            heard.append((number, *samples.waveforms))
+
+    sound = protocols.Samples(
+        waveforms={"clip": np.zeros(4, np.float32)}, sample_rate_hz=16_000
+    )
+    hooks = loop.Hooks(
+        evaluate=lambda state: {"held_out/step": float(state.step)},
+        sample=lambda state: sound,
+        evaluated=lambda number, state, figures: offered.append((number, figures)),
+    )
+    rows = Sink()
+    settings = config(evaluate_every=4, save_every=6, log_every=100, steps=13)
+    loop.train(LinearObjective(), RandomBatches(), settings, rows, Store(), hooks)
+    assert saved == [6, 12, 13]
+    assert heard == [(4, "clip"), (8, "clip"), (12, "clip"), (13, "clip")]
+    assert offered == [(n, {"held_out/step": n}) for n in (4, 8, 12, 13)]
+    assert [number for number, _ in rows.rows] == [4, 6, 8, 12, 13]
+    assert "held_out/step" not in dict(rows.rows)[6]
+
+
+def test_rates_count_examples_and_leave_evaluations_out():
+    now = [0.0]
+
+    def clock():
+        return now[0]
+
+    def evaluate(state):
+        now[0] += 100.0
+        return {}
+
+    def stop():
+        now[0] += 0.5
+        return False
+
+    rows = writers.MemoryWriter()
+    hooks = loop.Hooks(evaluate=evaluate, stop=stop, clock=clock)
+    settings = config(steps=4, evaluate_every=1)
+    loop.train(LinearObjective(), RandomBatches(), settings, rows, hooks=hooks)
+    assert "time/steps_per_second" not in rows.rows[0][1]
+    assert rows.rows[3][1]["time/steps_per_second"] == pytest.approx(2.0)
+    assert rows.rows[3][1]["time/examples_per_second"] == pytest.approx(16.0)
+
+
+def test_longer_run_goes_on_along_the_longer_schedule(tmp_path):
+    def run(steps):
+        store = snapshots.TreeSnapshots(tmp_path / "run")
+        rows = writers.MemoryWriter()
+        try:
+            loop.train(
+                LinearObjective(), RandomBatches(), config(steps=steps), rows, store
+            )
+        finally:
+            store.close()
+        return dict(rows.rows)
+
+    run(6)
+    assert run(6) == {}
+    longer = run(12)
+    assert list(longer) == list(range(7, 13))
+    schedule = config_lib.make_schedule(config(steps=12))
+    for done, row in longer.items():
+        assert row["learning_rate"] == pytest.approx(float(schedule(done - 1)))
+    with pytest.raises(errors.InputError, match="has done 12 steps already"):
+        run(11)

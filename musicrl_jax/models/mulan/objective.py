@@ -59,6 +59,11 @@ class MulanObjective:
     config: mulan_config.MulanConfig
     augmentation: Augmentation = Augmentation()
 
+    @property
+    def couples_examples(self) -> bool:
+        """True: each row is told apart from all others of its batch."""
+        return True
+
     def init(self, key: Key[Array, ""]) -> tuple[arrays.Params, arrays.Params]:
         """Returns fresh parameters of both towers; no statistics."""
         return network.init_params(self.config, key), {}
