@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Key
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.core import arrays
 from musicrl_jax.models.codec import config as config_lib
-from musicrl_jax.models.codec import losses, network, quantizer
+from musicrl_jax.models.codec import losses, network
+from musicrl_jax.nn import quantizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,24 +50,20 @@ class CodecObjective:
         target = spectrogram.stft_magnitude(batch["waveform"], c.fft_size, c.hop)
         log_mel = _log_mel(target, c.mel())
         vectors = network.encode(c, params, log_mel)
-        used = self._levels_used(vectors.shape[:2], dropout_key)
-        flat = vectors.reshape(-1, c.code_width)
-        books = statistics["codebooks"]
-        quantized = quantizer.quantize(books.entries, jax.lax.stop_gradient(flat))
-        residuals = quantized.residuals + (flat - jax.lax.stop_gradient(flat))[None]
-        summed = jnp.einsum("lkd,kl->kd", quantized.chosen, used)
-        passed = losses.straight_through(flat, summed).reshape(vectors.shape)
-        clips = (vectors.shape[0], 1, 1)
-        bypassed = jax.random.uniform(bypass_key, clips) < weights.bypass
-        passed = jnp.where(bypassed, vectors, passed)
-        estimate = network.decode(c, params, passed)
-        parts = self._distances(target, estimate)
-        parts["commitment"] = weights.commitment_weight * losses.commitment(
-            residuals, quantized.chosen, used
+        books, levels = statistics["codebooks"], c.levels
+        clips, frames, width = vectors.shape
+        used = quantizer.levels_used(
+            dropout_key, (clips, frames), levels, weights.dropout
         )
+        passed = quantizer.pass_through(books.entries, vectors.reshape(-1, width), used)
+        bypassed = jax.random.uniform(bypass_key, (clips, 1, 1)) < weights.bypass
+        decoded = jnp.where(bypassed, vectors, passed.vectors.reshape(vectors.shape))
+        estimate = network.decode(c, params, decoded)
+        parts = self._distances(target, estimate)
+        parts["commitment"] = weights.commitment_weight * passed.commitment
         moved = quantizer.update(
             books,
-            quantized,
+            passed.quantized,
             used,
             restart_key,
             decay=weights.codebook_decay,
@@ -99,19 +96,6 @@ class CodecObjective:
             "compressed": weights.compressed_weight
             * losses.compressed_distance(log_target, log_estimate),
         }
-
-    def _levels_used(
-        self, shape: tuple[int, ...], key: Key[Array, ""]
-    ) -> Float[Array, "k l"]:
-        """Returns 1 for the levels each vector goes through; the same within a clip."""
-        clips, frames = shape
-        levels = self.config.levels
-        first, second = jax.random.split(key)
-        few = jax.random.randint(first, (clips,), 1, levels + 1)
-        drop = jax.random.uniform(second, (clips,)) < self.loss_config.dropout
-        count = jnp.where(drop, few, levels)
-        used = jnp.arange(levels)[None, :] < count[:, None]
-        return jnp.repeat(used.astype(jnp.float32), frames, axis=0)
 
 
 def _log_mel(
