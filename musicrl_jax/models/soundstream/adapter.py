@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.core import arrays, errors
@@ -98,6 +99,32 @@ class SoundStream:
         memory = self.init_stream(vectors.shape[0]).decoder
         samples = self._in_pieces(piece, memory, vectors)
         return _clipped(samples.reshape(vectors.shape[0], -1))
+
+    def checked(
+        self, waveform: Float[np.ndarray, "b n"], sample_rate_hz: int
+    ) -> Float[np.ndarray, "b whole"]:
+        """Returns recordings fit for `encode`, cut to whole frames.
+
+        Raises:
+          InputError: for another sample rate than the codec's, for samples that are
+            not finite, and for less than a frame.
+        """
+        if sample_rate_hz != self.sample_rate_hz:
+            raise errors.InputError(
+                f"The codec hears {self.sample_rate_hz} Hz; got {sample_rate_hz}. "
+                "Resample the recording."
+            )
+        if not np.isfinite(waveform).all():
+            raise errors.InputError(
+                "Samples must be finite; some are not. Leave the recording out."
+            )
+        frame = self.samples_per_frame
+        if waveform.shape[-1] < frame:
+            raise errors.InputError(
+                f"The codec needs at least {frame} samples; got {waveform.shape[-1]}. "
+                "Use a longer recording."
+            )
+        return waveform[:, : waveform.shape[-1] // frame * frame]
 
     def init_stream(self, batch: int) -> StreamState:
         """Returns the state before a stream of `batch` clips: silence."""
