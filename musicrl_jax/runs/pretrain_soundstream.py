@@ -30,6 +30,7 @@ from musicrl_jax.runs import pretrain_codec
 
 NETWORK = "soundstream"
 _SECONDS = 10
+_BY_LEVELS = ("si_sdr_db", "mel_l1")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -183,8 +184,12 @@ def reconstruction_scores(
         scores |= {"si_sdr_db": float(ratio), "mel_l1": float(distance)}
         scores |= {f"{name}/levels_{levels}": scores[name] for name in _BY_LEVELS}
         scores["lsd_db"] = float(lsd)
-    used = np.eye(codec.config.codebook_size, dtype=np.float32)[np.asarray(codes)]
-    for level, value in enumerate(quantizer.perplexity(jnp.asarray(used.sum((0, 1))))):
+    counts = [
+        np.bincount(level.ravel(), minlength=codec.config.codebook_size)
+        for level in np.moveaxis(np.asarray(codes), -1, 0)
+    ]
+    used = jnp.asarray(np.stack(counts), jnp.float32)
+    for level, value in enumerate(quantizer.perplexity(used)):
         scores[f"perplexity/level_{level}"] = float(value)
     return scores
 
@@ -195,18 +200,16 @@ def level_counts(levels: int) -> Sequence[int]:
     return sorted({*(count for count in powers if count < levels), levels})
 
 
-_BY_LEVELS = ("si_sdr_db", "mel_l1")
-
-
 def _evaluate_state(
     codec: adapter.SoundStream,
     clips: list[np.ndarray],
     state: adversarial.AdversarialState,
 ) -> Mapping[str, float]:
-    """Measures the exported parameters on the first ten seconds of clips."""
-    frame = codec.samples_per_frame
-    shortest = min(len(clip) for clip in clips)
-    length = min(shortest, _SECONDS * codec.sample_rate_hz) // frame * frame
+    """Measures the exported parameters on the first ten seconds of clips, if any."""
+    if not clips:
+        return {}
+    length = min(_SECONDS * codec.sample_rate_hz, *(len(clip) for clip in clips))
     waveform = np.stack([crops.to_float(clip[:length]) for clip in clips])
+    waveform = codec.checked(waveform, codec.sample_rate_hz)
     scores = reconstruction_scores(codec, exported(state), waveform)
     return {f"held_out/{name}": value for name, value in scores.items()}

@@ -10,7 +10,7 @@ from typing import cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.core import arrays
@@ -100,6 +100,13 @@ class Discriminators(nn.Module):
             judged.append(wave(waveform))
             waveform = _half_rate(waveform)
         return judged
+
+
+def init(config: config_lib.DiscriminatorConfig, key: Key[Array, ""]) -> arrays.Params:
+    """Returns fresh parameters of all discriminators."""
+    samples = 2**config.wave_scales * 4 ** (config.depth + 1)
+    silence = jnp.zeros((1, max(samples, *config.stft_windows)))
+    return Discriminators(config).init(key, silence)["params"]
 
 
 def judge(

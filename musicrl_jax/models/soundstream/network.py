@@ -5,7 +5,7 @@ from typing import cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from musicrl_jax.core import arrays
 from musicrl_jax.models.soundstream import config as config_lib
@@ -69,7 +69,7 @@ def _units(
 
 
 def init(
-    config: config_lib.SoundStreamConfig, key: jax.Array
+    config: config_lib.SoundStreamConfig, key: Key[Array, ""]
 ) -> dict[str, arrays.Params]:
     """Returns fresh parameters of both networks, under "encoder" and "decoder"."""
     first, second = jax.random.split(key)

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from musicrl_jax.core import arrays
@@ -41,9 +40,7 @@ class SoundStreamObjective:
         """Returns parameters of codec and discriminators, and empty codebooks."""
         c = self.config
         first, second = jax.random.split(key)
-        longest = max((*self.discriminators.stft_windows, 4**8))
-        judges = discriminators.Discriminators(self.discriminators)
-        judging = judges.init(second, jnp.zeros((1, longest)))["params"]
+        judging = discriminators.init(self.discriminators, second)
         books = quantizer.init_statistics(c.levels, c.codebook_size, c.code_width)
         return network.init(c, first), judging, {"codebooks": books}
 

@@ -102,8 +102,7 @@ def test_first_batch_is_quantised_with_entries_of_its_own():
 
 def test_discriminators_halve_frequencies_and_quarter_rates():
     waveform = batch(0)["waveform"]
-    judges = discriminators.Discriminators(JUDGES)
-    params = judges.init(jax.random.key(0), waveform)["params"]
+    params = discriminators.init(JUDGES, jax.random.key(0))
     made = discriminators.judge(JUDGES, params, waveform)
     assert [logits.shape for logits, _ in made] == [
         (CLIPS, SAMPLES // 16, 8),
