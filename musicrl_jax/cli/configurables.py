@@ -61,6 +61,7 @@ COMMANDS = {
     "pretrain_musiclm": _pretrain("musiclm", "PretrainMusicLMConfig"),
     "pretrain_quality": _pretrain("quality", "PretrainQualityConfig"),
     "pretrain_semantic": _pretrain("semantic", "PretrainSemanticConfig"),
+    "pretrain_soundstream": _pretrain("soundstream", "PretrainSoundStreamConfig"),
     "ratings": Command(
         module="runs.degradation_corpus",
         config="DegradationCorpusConfig",
@@ -77,6 +78,7 @@ COMMANDS = {
 # Where each bindable name lives, below `musicrl_jax`.
 CONFIGURABLES = {
     "ActorConfig": "acting.config",
+    "AdversarialConfig": "pretraining.adversarial_config",
     "Augmentation": "models.mulan.objective",
     "CaptionPoolConfig": "runs.caption_pool",
     "CodecConfig": "models.codec.config",
@@ -84,6 +86,7 @@ CONFIGURABLES = {
     "CorpusConfig": "runs.corpus",
     "DegradationCorpusConfig": "runs.degradation_corpus",
     "DemoConfig": "runs.demo",
+    "DiscriminatorConfig": "models.soundstream.config",
     "EvaluatorConfig": "evaluation.config",
     "GenerateConfig": "runs.generate",
     "LearnerConfig": "learning.config",
@@ -98,11 +101,14 @@ CONFIGURABLES = {
     "PretrainMusicLMConfig": "runs.pretrain_musiclm",
     "PretrainQualityConfig": "runs.pretrain_quality",
     "PretrainSemanticConfig": "runs.pretrain_semantic",
+    "PretrainSoundStreamConfig": "runs.pretrain_soundstream",
     "QualityConfig": "models.quality.config",
     "RewardConfig": "runs.run_config",
     "RunConfig": "runs.run_config",
     "SemanticConfig": "models.semantic.config",
     "SimulatedRatersConfig": "synthesis.simulated_raters",
+    "SoundStreamConfig": "models.soundstream.config",
+    "SoundStreamLossConfig": "models.soundstream.config",
     "StarterConfig": "runs.starter",
     "Stream": "core.layout",
     "TokenLayout": "core.layout",

@@ -37,6 +37,7 @@ class Network(enum.StrEnum):
     """What `musicrl pretrain` can train."""
 
     CODEC = "codec"
+    SOUNDSTREAM = "soundstream"
     SEMANTIC = "semantic"
     MULAN = "mulan"
     MUSICLM = "musiclm"

@@ -4,6 +4,8 @@
     attention     masks, and self-attention with and without a cache
     cache         keys and values of the past, in a ring
     block         pre-norm transformer blocks and stacks of them
+    causal        causal convolutions that go on where they stopped
+    quantizer     residual quantiser of both codec families
 
 Compute runs in the config's dtype, norms and softmax in float32, parameters are
 float32. Layer parameters of a stack carry the layer number as their first axis.

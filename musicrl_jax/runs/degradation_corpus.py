@@ -21,7 +21,7 @@ from jaxtyping import Float
 from musicrl_jax.audio import waveform as waveforms
 from musicrl_jax.core import errors
 from musicrl_jax.data import manifest, ratings
-from musicrl_jax.runs import pretrain_codec
+from musicrl_jax.runs import codecs
 from musicrl_jax.synthesis import degradations, simulated_raters
 
 RATINGS = "simulated_ratings.jsonl"
@@ -122,7 +122,7 @@ def _kinds(config: DegradationCorpusConfig) -> dict[str, degradations.Degradatio
 def _codec_artefacts(
     config: DegradationCorpusConfig, path: pathlib.Path
 ) -> degradations.CodecArtefacts:
-    codec, params = pretrain_codec.load(path)
+    codec, params = codecs.load(path)
     if codec.sample_rate_hz != config.sample_rate_hz:
         raise errors.InputError(
             "DegradationCorpusConfig.sample_rate_hz must be the codec's "

@@ -179,16 +179,17 @@ def reconstruction_scores(
     scores = {}
     for levels in range(1, codes.shape[-1] + 1):
         decoded = codec.decode(params, codes[..., :levels])
-        distance, lsd = _distances(jnp.asarray(waveform), decoded)
+        distance, lsd = distances(jnp.asarray(waveform), decoded)
         scores[f"mel_l1/levels_{levels}"] = float(distance)
         scores |= {"mel_l1": float(distance), "lsd_db": float(lsd)}
     return scores
 
 
 @jax.jit
-def _distances(
+def distances(
     target: Float[Array, "b n"], estimate: Float[Array, "b n"]
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Returns the distances of log-mel spectrograms and of log magnitudes (dB)."""
     mel = spectrogram.MelConfig()
     distance = losses.log_magnitude_distance(
         spectrogram.log_mel(target, mel), spectrogram.log_mel(estimate, mel)

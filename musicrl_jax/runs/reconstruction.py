@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from musicrl_jax.audio import waveform
 from musicrl_jax.core import arrays, protocols
 from musicrl_jax.data import manifest
-from musicrl_jax.runs import pretrain_codec
+from musicrl_jax.runs import codecs
 
 _CLIPS_PER_CALL = 8
 
@@ -56,7 +56,7 @@ def load(path: pathlib.Path) -> Reconstructor:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    codec, params = pretrain_codec.load(path)
+    codec, params = codecs.load(path)
     return Reconstructor(
         codec=codec, params=params, codebook_size=codec.config.codebook_size
     )

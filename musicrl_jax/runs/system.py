@@ -15,7 +15,7 @@ from musicrl_jax.core import arrays, errors, protocols, trajectory
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.rewards import combine, quality, text_adherence
 from musicrl_jax.runs import (
-    pretrain_codec,
+    codecs,
     pretrain_mulan,
     pretrain_musiclm,
     pretrain_quality,
@@ -77,9 +77,7 @@ class Sound:
 
     def __init__(self, directory: pathlib.Path, policy: protocols.Policy) -> None:
         """Reads `codec.safetensors` and `mulan.safetensors`."""
-        self.codec, self._codec_params = pretrain_codec.load(
-            directory / "codec.safetensors"
-        )
+        self.codec, self._codec_params = codecs.load(directory / "codec.safetensors")
         self.embedder, self.embedder_params, self.tokenizer = pretrain_mulan.load(
             directory / "mulan.safetensors"
         )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.core import arrays, errors, layout, protocols
-from musicrl_jax.runs import pretrain_codec, pretrain_mulan, pretrain_semantic
+from musicrl_jax.runs import codecs, pretrain_mulan, pretrain_semantic
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def load(folder: pathlib.Path) -> tuple[Tokenizers, arrays.Params]:
       InputError: where a file is missing or damaged, or codec and semantic tokenizer
         have different frames.
     """
-    codec, codec_params = pretrain_codec.load(folder / "codec.safetensors")
+    codec, codec_params = codecs.load(folder / "codec.safetensors")
     semantic, semantic_params = pretrain_semantic.load(folder / "semantic.safetensors")
     mulan, mulan_params, _ = pretrain_mulan.load(folder / "mulan.safetensors")
     frames = (semantic.config.sample_rate_hz, semantic.config.hop)

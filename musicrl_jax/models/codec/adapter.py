@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Int
 from musicrl_jax.audio import inversion, spectrogram
 from musicrl_jax.core import arrays, errors
 from musicrl_jax.models.codec import config as config_lib
-from musicrl_jax.models.codec import network, objective, quantizer
+from musicrl_jax.models.codec import network, objective
+from musicrl_jax.nn import quantizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

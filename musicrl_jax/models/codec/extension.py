@@ -15,7 +15,8 @@ from jaxtyping import Array, Float, Key
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.core import arrays, errors
 from musicrl_jax.models.codec import config as config_lib
-from musicrl_jax.models.codec import network, objective, quantizer
+from musicrl_jax.models.codec import network, objective
+from musicrl_jax.nn import quantizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,18 +73,18 @@ class FineLevelsObjective:
         dropout_key, restart_key = jax.random.split(key)
         target = spectrogram.stft_magnitude(batch["waveform"], c.fft_size, c.hop)
         vectors = network.encode(c, statistics, objective.log_mel(target, c.mel()))
-        used = objective.levels_used(
-            dropout_key, vectors.shape[:2], (self.kept, c.levels), weights.dropout
+        clips, frames, width = vectors.shape
+        used = quantizer.levels_used(
+            dropout_key, (clips, frames), c.levels, weights.dropout, least=self.kept
         )
         books = statistics["codebooks"]
         entries = jnp.concatenate([statistics["kept"], books.entries])
-        quantized = quantizer.quantize(entries, vectors.reshape(-1, c.code_width))
-        summed = jnp.einsum("lkd,kl->kd", quantized.chosen, used)
-        estimate = network.decode(c, params, summed.reshape(vectors.shape))
+        passed = quantizer.pass_through(entries, vectors.reshape(-1, width), used)
+        estimate = network.decode(c, params, passed.vectors.reshape(vectors.shape))
         parts = objective.distances(c, weights, target, estimate)
         moved = quantizer.update(
             books,
-            quantized.above(self.kept),
+            passed.quantized.above(self.kept),
             used[:, self.kept :],
             restart_key,
             decay=weights.codebook_decay,

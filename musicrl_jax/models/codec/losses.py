@@ -1,6 +1,5 @@
-"""Distances between spectrograms, and the straight-through quantiser's commitment."""
+"""Distances between spectrograms."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -32,23 +31,3 @@ def log_spectral_distance(
         jnp.log10(jnp.maximum(target, floor)) - jnp.log10(jnp.maximum(estimate, floor))
     )
     return jnp.mean(jnp.sqrt(jnp.mean(jnp.square(decibels), axis=-1)))
-
-
-def commitment(
-    residuals: Float[Array, "l k d"],
-    chosen: Float[Array, "l k d"],
-    weights: Float[Array, "k l"],
-) -> Float[Array, ""]:
-    """Returns the mean square distance of residuals to their entries, as constants.
-
-    Weighted so that left-out levels (quantiser dropout) count nothing.
-    """
-    squared = jnp.mean(jnp.square(residuals - jax.lax.stop_gradient(chosen)), axis=-1)
-    return jnp.sum(squared * weights.T) / jnp.maximum(jnp.sum(weights), 1.0)
-
-
-def straight_through(
-    vectors: Float[Array, "k d"], quantized: Float[Array, "k d"]
-) -> Float[Array, "k d"]:
-    """Returns `quantized`, whose gradient passes to `vectors` as it is."""
-    return vectors + jax.lax.stop_gradient(quantized - vectors)

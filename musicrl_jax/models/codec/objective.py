@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Key
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.core import arrays
 from musicrl_jax.models.codec import config as config_lib
-from musicrl_jax.models.codec import losses, network, quantizer
+from musicrl_jax.models.codec import losses, network
+from musicrl_jax.nn import quantizer
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,26 +49,20 @@ class CodecObjective:
         dropout_key, restart_key, bypass_key = jax.random.split(key, 3)
         target = spectrogram.stft_magnitude(batch["waveform"], c.fft_size, c.hop)
         vectors = network.encode(c, params, log_mel(target, c.mel()))
-        used = levels_used(
-            dropout_key, vectors.shape[:2], (1, c.levels), weights.dropout
+        books, levels = statistics["codebooks"], c.levels
+        clips, frames, width = vectors.shape
+        used = quantizer.levels_used(
+            dropout_key, (clips, frames), levels, weights.dropout
         )
-        flat = vectors.reshape(-1, c.code_width)
-        books = statistics["codebooks"]
-        quantized = quantizer.quantize(books.entries, jax.lax.stop_gradient(flat))
-        residuals = quantized.residuals + (flat - jax.lax.stop_gradient(flat))[None]
-        summed = jnp.einsum("lkd,kl->kd", quantized.chosen, used)
-        passed = losses.straight_through(flat, summed).reshape(vectors.shape)
-        clips = (vectors.shape[0], 1, 1)
-        bypassed = jax.random.uniform(bypass_key, clips) < weights.bypass
-        passed = jnp.where(bypassed, vectors, passed)
-        estimate = network.decode(c, params, passed)
+        passed = quantizer.pass_through(books.entries, vectors.reshape(-1, width), used)
+        bypassed = jax.random.uniform(bypass_key, (clips, 1, 1)) < weights.bypass
+        decoded = jnp.where(bypassed, vectors, passed.vectors.reshape(vectors.shape))
+        estimate = network.decode(c, params, decoded)
         parts = distances(c, weights, target, estimate)
-        parts["commitment"] = weights.commitment_weight * losses.commitment(
-            residuals, quantized.chosen, used
-        )
+        parts["commitment"] = weights.commitment_weight * passed.commitment
         moved = quantizer.update(
             books,
-            quantized,
+            passed.quantized,
             used,
             restart_key,
             decay=weights.codebook_decay,
@@ -102,29 +97,6 @@ def distances(
         "compressed": weights.compressed_weight
         * losses.compressed_distance(log_target, log_estimate),
     }
-
-
-def levels_used(
-    key: Key[Array, ""],
-    shape: tuple[int, ...],
-    levels: tuple[int, int],
-    dropout: float,
-) -> Float[Array, "k l"]:
-    """Returns 1 for the levels each vector goes through; the same within a clip.
-
-    Args:
-      key: of the draw.
-      shape: clips, and vectors of each.
-      levels: the fewest levels that dropout leaves, and all there are.
-      dropout: share of clips that use fewer than all.
-    """
-    clips, frames = shape
-    least, most = levels
-    first, second = jax.random.split(key)
-    few = jax.random.randint(first, (clips,), least, most + 1)
-    drop = jax.random.uniform(second, (clips,)) < dropout
-    used = jnp.arange(most)[None, :] < jnp.where(drop, few, most)[:, None]
-    return jnp.repeat(used.astype(jnp.float32), frames, axis=0)
 
 
 def log_mel(

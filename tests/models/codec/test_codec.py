@@ -11,7 +11,8 @@ import pytest
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors, protocols, sharding
-from musicrl_jax.models.codec import adapter, config, losses, objective, quantizer
+from musicrl_jax.models.codec import adapter, config, losses, objective
+from musicrl_jax.nn import quantizer
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import step
 
@@ -108,14 +109,6 @@ def batch():
     return {"waveform": jnp.asarray(waveforms())}
 
 
-def test_dropout_leaves_whole_clips_at_fewer_levels():
-    key = jax.random.key(0)
-    used = objective.levels_used(key, (64, 5), (1, 3), 0.99).reshape(64, 5, 3)
-    assert np.ptp(used, axis=1).max() == 0
-    assert set(np.asarray(used.sum(-1)[:, 0])) == {1.0, 2.0, 3.0}
-    assert np.all(np.diff(used, axis=-1) <= 0)
-
-
 def test_adapter_decodes_any_number_of_levels_and_more_are_better():
     state, _ = trained()
     codec = adapter.make_codec(SIZES)
@@ -175,22 +168,6 @@ def test_log_spectral_distance_of_a_gain_is_its_decibels():
     distance = losses.log_spectral_distance(target, target * 10 ** (6 / 20))
     np.testing.assert_allclose(distance, 6.0, rtol=1e-4)
     assert losses.log_spectral_distance(target, target) == 0.0
-
-
-def test_commitment_ignores_left_out_levels_and_holds_entries_fixed():
-    rng = np.random.default_rng(0)
-    residuals, chosen = (
-        jnp.asarray(rng.normal(size=(2, 3, 4)), jnp.float32) for _ in "ab"
-    )
-    used = jnp.asarray([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
-    squared = np.mean((np.asarray(residuals) - np.asarray(chosen)) ** 2, -1)
-    wanted = (squared[0].sum() + squared[1, 2]) / 4
-    np.testing.assert_allclose(
-        losses.commitment(residuals, chosen, used), wanted, rtol=1e-5
-    )
-    gradient = jax.grad(losses.commitment, argnums=(0, 1))(residuals, chosen, used)
-    assert np.abs(gradient[0]).max() > 0
-    np.testing.assert_array_equal(gradient[1], 0.0)
 
 
 @pytest.mark.parametrize(

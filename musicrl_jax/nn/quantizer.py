@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from musicrl_jax.core.struct import struct
+from musicrl_jax.nn import clustering
 
 
 @struct
@@ -49,6 +50,21 @@ class Quantized:
         )
 
 
+@struct
+class Passed:
+    """What goes on from the quantiser in training.
+
+    Attributes:
+      quantized: the vectors at every level.
+      vectors: the sum of the chosen entries, with the gradient of the inputs.
+      commitment: mean square distance of residuals to their entries, as constants.
+    """
+
+    quantized: Quantized
+    vectors: Float[Array, "k d"]
+    commitment: Float[Array, ""]
+
+
 def init_statistics(levels: int, size: int, width: int) -> CodebookStatistics:
     """Returns empty codebooks; the first update draws every entry from its batch."""
     return CodebookStatistics(
@@ -81,12 +97,115 @@ def dequantize(
     return jnp.sum(chosen, axis=0)
 
 
+def start(
+    statistics: CodebookStatistics,
+    vectors: Float[Array, "k d"],
+    key: Key[Array, ""],
+    iterations: int,
+) -> CodebookStatistics:
+    """Returns codebooks of residual k-means where they are empty, else as they are.
+
+    So the first batch is quantised with entries of its own (SoundStream, section
+    III.C); each entry counts as if the vectors fell evenly on all.
+    """
+    levels, size, _ = statistics.entries.shape
+    count = vectors.shape[0]
+
+    def fitted() -> CodebookStatistics:
+        points = jnp.tile(vectors, (-(-size // count), 1))
+        entries = clustering.fit_residual(key, points, levels, size, iterations)
+        counts = jnp.full((levels, size), max(count / size, 1.0))
+        return CodebookStatistics(
+            entries=entries, counts=counts, sums=entries * counts[..., None]
+        )
+
+    empty = jnp.all(statistics.counts == 0)
+    return jax.lax.cond(empty, fitted, lambda: statistics)
+
+
+def levels_used(
+    key: Key[Array, ""],
+    shape: tuple[int, int],
+    levels: int,
+    dropout: float,
+    least: int = 1,
+) -> Float[Array, "k l"]:
+    """Returns 1 for the levels each vector goes through (quantiser dropout).
+
+    Args:
+      key: chooses clips and levels.
+      shape: clips, and frames of each; vectors lie clip after clip.
+      levels: of the quantiser.
+      dropout: share of clips of which only the first `least` to `levels` are used.
+      least: levels that dropout leaves at least.
+    """
+    clips, frames = shape
+    first, second = jax.random.split(key)
+    few = jax.random.randint(first, (clips,), least, levels + 1)
+    drop = jax.random.uniform(second, (clips,)) < dropout
+    count = jnp.where(drop, few, levels)
+    used = jnp.arange(levels)[None, :] < count[:, None]
+    return jnp.repeat(used.astype(jnp.float32), frames, axis=0)
+
+
+def pass_through(
+    entries: Float[Array, "l v d"],
+    vectors: Float[Array, "k d"],
+    used: Float[Array, "k l"],
+) -> Passed:
+    """Quantises vectors so that gradients reach what made them.
+
+    Args:
+      entries: the codebooks.
+      vectors: what the encoder made.
+      used: 0 leaves a level out of a vector's sum, and of its commitment.
+    """
+    fixed = jax.lax.stop_gradient(vectors)
+    quantized = quantize(entries, fixed)
+    residuals = quantized.residuals + (vectors - fixed)[None]
+    summed = jnp.einsum("lkd,kl->kd", quantized.chosen, used)
+    return Passed(
+        quantized=quantized,
+        vectors=straight_through(vectors, summed),
+        commitment=commitment(residuals, quantized.chosen, used),
+    )
+
+
+def commitment(
+    residuals: Float[Array, "l k d"],
+    chosen: Float[Array, "l k d"],
+    weights: Float[Array, "k l"],
+) -> Float[Array, ""]:
+    """Returns the mean square distance of residuals to their entries, as constants.
+
+    Weighted so that left-out levels (quantiser dropout) count nothing.
+    """
+    squared = jnp.mean(jnp.square(residuals - jax.lax.stop_gradient(chosen)), axis=-1)
+    return jnp.sum(squared * weights.T) / jnp.maximum(jnp.sum(weights), 1.0)
+
+
+def straight_through(
+    vectors: Float[Array, "k d"], quantized: Float[Array, "k d"]
+) -> Float[Array, "k d"]:
+    """Returns `quantized`, whose gradient passes to `vectors` as it is."""
+    return vectors + jax.lax.stop_gradient(quantized - vectors)
+
+
 def nearest(
     codebook: Float[Array, "v d"], vectors: Float[Array, "k d"]
 ) -> Int[Array, " k"]:
-    """Returns the index of the entry at the least Euclidean distance."""
+    """Returns the index of the entry at the least Euclidean distance.
+
+    The first of the largest scores, found in two steps: XLA's CPU backend takes twice
+    as long for `argmax`.
+    """
     half_norms = 0.5 * jnp.sum(jnp.square(codebook), axis=-1)
-    return jnp.argmax(vectors @ codebook.T - half_norms[None, :], axis=-1)
+    scores = vectors @ codebook.T - half_norms[None, :]
+    best = scores >= jnp.max(scores, axis=-1, keepdims=True)
+    last = codebook.shape[0] - 1
+    index = jnp.arange(last + 1, dtype=jnp.int32)[None, :]
+    # No score is the largest where one is not a number: then the last entry.
+    return jnp.min(jnp.where(best, index, last), axis=-1)
 
 
 def update(

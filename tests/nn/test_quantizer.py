@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import strategies
 
-from musicrl_jax.models.codec import quantizer
+from musicrl_jax.nn import quantizer
 
 LEVELS, SIZE, WIDTH = 3, 8, 4
 quantize = jax.jit(quantizer.quantize)
@@ -171,3 +171,64 @@ def test_averages_converge_to_cluster_means_and_error_falls():
 def test_perplexity_counts_equally_used_entries():
     counts = jnp.asarray([[1.0] * 8, [4.0, 4.0] + [0.0] * 6])
     np.testing.assert_allclose(quantizer.perplexity(counts), [8.0, 2.0], rtol=1e-4)
+
+
+def test_dropout_leaves_whole_clips_at_fewer_levels():
+    used = quantizer.levels_used(jax.random.key(0), (64, 5), 3, 0.99)
+    used = used.reshape(64, 5, 3)
+    assert np.ptp(used, axis=1).max() == 0
+    assert set(np.asarray(used.sum(-1)[:, 0])) == {1.0, 2.0, 3.0}
+    assert np.all(np.diff(used, axis=-1) <= 0)
+
+
+def test_commitment_ignores_left_out_levels_and_holds_entries_fixed():
+    rng = np.random.default_rng(0)
+    residuals, chosen = (
+        jnp.asarray(rng.normal(size=(2, 3, 4)), jnp.float32) for _ in "ab"
+    )
+    used = jnp.asarray([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    squared = np.mean((np.asarray(residuals) - np.asarray(chosen)) ** 2, -1)
+    wanted = (squared[0].sum() + squared[1, 2]) / 4
+    np.testing.assert_allclose(
+        quantizer.commitment(residuals, chosen, used), wanted, rtol=1e-5
+    )
+    gradient = jax.grad(quantizer.commitment, argnums=(0, 1))(residuals, chosen, used)
+    assert np.abs(gradient[0]).max() > 0
+    np.testing.assert_array_equal(gradient[1], 0.0)
+
+
+def test_gradient_passes_the_quantiser_as_it_is():
+    entries, vectors = map(jnp.asarray, random_books(8))
+    used = jnp.ones((20, LEVELS)).at[:, 2].set(0.0)
+    passed = quantizer.pass_through(entries, vectors, used)
+    np.testing.assert_allclose(
+        passed.vectors, passed.quantized.chosen[:2].sum(0), atol=1e-5
+    )
+    slope = jax.grad(
+        lambda v: (quantizer.pass_through(entries, v, used).vectors * vectors).sum()
+    )
+    np.testing.assert_allclose(slope(vectors), vectors, rtol=1e-6)
+
+
+def test_start_fits_residual_k_means_once():
+    centres = np.random.default_rng(0).normal(size=(SIZE, WIDTH)) * 5
+    noise = 0.01 * np.random.default_rng(1).normal(size=(10, SIZE, WIDTH))
+    vectors = jnp.asarray((centres + noise).reshape(-1, WIDTH), jnp.float32)
+    empty = quantizer.init_statistics(2, SIZE, WIDTH)
+    begin = jax.jit(quantizer.start, static_argnames="iterations")
+    books = begin(empty, vectors, jax.random.key(0), iterations=10)
+    left = vectors - quantize(books.entries, vectors).chosen.sum(0)
+    assert jnp.mean(jnp.square(left)) < 1e-4 * jnp.mean(jnp.square(vectors))
+    np.testing.assert_allclose(
+        books.sums / books.counts[..., None], books.entries, rtol=1e-6
+    )
+    again = begin(books, vectors + 1.0, jax.random.key(1), iterations=10)
+    jax.tree.map(np.testing.assert_array_equal, again, books)
+
+
+def test_start_takes_fewer_vectors_than_entries():
+    vectors = jnp.asarray(random_books(9, vectors=3)[1])
+    empty = quantizer.init_statistics(LEVELS, SIZE, WIDTH)
+    books = quantizer.start(empty, vectors, jax.random.key(0), 5)
+    left = vectors - quantize(books.entries, vectors).chosen.sum(0)
+    assert jnp.abs(left).max() < 1e-3

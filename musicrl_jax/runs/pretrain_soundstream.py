@@ -1,0 +1,215 @@
+"""Trains SoundStream on a corpus and writes its weights.
+
+Required: `PretrainSoundStreamConfig.manifest`, `.run_dir`, `.out`.
+Commonly overridden: `PretrainConfig.steps`, `SoundStreamConfig.width`, `.levels`,
+`AdversarialConfig.discriminator_start`.
+
+A run that was stopped goes on from its newest checkpoint in `run_dir`. A waveform codec
+needs hours on a CPU; the spectral family (`pretrain codec`) needs minutes.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from musicrl_jax.audio import distortion
+from musicrl_jax.checkpoints import snapshots, weights
+from musicrl_jax.core import arrays, errors, sharding, writers
+from musicrl_jax.data import crops, manifest
+from musicrl_jax.models.soundstream import adapter, objective
+from musicrl_jax.models.soundstream import config as soundstream_config
+from musicrl_jax.nn import quantizer
+from musicrl_jax.pretraining import adversarial, adversarial_config, loop
+from musicrl_jax.pretraining import config as pretrain_config
+from musicrl_jax.runs import pretrain_codec
+
+NETWORK = "soundstream"
+_SECONDS = 10
+_BY_LEVELS = ("si_sdr_db", "mel_l1")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainSoundStreamConfig:
+    """A SoundStream training run.
+
+    Attributes:
+      manifest: JSON lines file of the corpus.
+      run_dir: checkpoints and metrics.
+      out: the safetensors file to write.
+      codec: sizes of the codec.
+      discriminators: their sizes.
+      loss: how the codec is trained.
+      pretrain: steps, learning rate, checkpoints.
+      adversarial: of the discriminators' side.
+      batch_size: crops of a step.
+      crop_frames: code frames of a crop.
+      held_out_clips: held-out clips that checkpoints are measured on.
+    """
+
+    manifest: str
+    run_dir: str
+    out: str
+    codec: soundstream_config.SoundStreamConfig = dataclasses.field(
+        default_factory=soundstream_config.SoundStreamConfig
+    )
+    discriminators: soundstream_config.DiscriminatorConfig = dataclasses.field(
+        default_factory=soundstream_config.DiscriminatorConfig
+    )
+    loss: soundstream_config.SoundStreamLossConfig = dataclasses.field(
+        default_factory=soundstream_config.SoundStreamLossConfig
+    )
+    pretrain: pretrain_config.PretrainConfig = dataclasses.field(
+        default_factory=lambda: pretrain_config.PretrainConfig(
+            steps=300_000, learning_rate=3e-4, average_decay=0.999, save_every=1000
+        )
+    )
+    adversarial: adversarial_config.AdversarialConfig = dataclasses.field(
+        default_factory=adversarial_config.AdversarialConfig
+    )
+    batch_size: int = 16
+    crop_frames: int = 50
+    held_out_clips: int = 8
+
+    def __post_init__(self) -> None:
+        longest = max((*self.loss.mel_windows, *self.discriminators.stft_windows))
+        samples = self.crop_frames * self.codec.samples_per_frame
+        if samples < longest:
+            raise errors.InputError(
+                f"A crop must be as long as the longest window, {longest} samples; "
+                f"{self.crop_frames} frames have {samples}. Set "
+                "PretrainSoundStreamConfig.crop_frames."
+            )
+
+
+def run(
+    config: PretrainSoundStreamConfig, hooks: loop.Hooks | None = None
+) -> pathlib.Path:
+    """Trains, exports, and returns the weights file.
+
+    Raises:
+      InputError: for a corpus that cannot be read.
+      Preempted: when stopped; the state is saved.
+    """
+    hooks = hooks or loop.Hooks()
+    corpus = manifest.read_manifest(pathlib.Path(config.manifest))
+    rate = config.codec.sample_rate_hz
+    reader = crops.CropReader(
+        clips=crops.load_clips(corpus.of_split("train"), rate),
+        crop=config.crop_frames * config.codec.samples_per_frame,
+        batch_size=config.batch_size,
+        seed=config.pretrain.seed,
+    )
+    held_out = crops.load_clips(
+        corpus.of_split("held_out")[: config.held_out_clips], rate
+    )
+    codec = adapter.make_codec(config.codec)
+    run_dir = pathlib.Path(config.run_dir)
+    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
+    state = loop.train_with(
+        make_step(config),
+        reader,
+        config.pretrain,
+        writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
+        store,
+        dataclasses.replace(
+            hooks, evaluate=functools.partial(_evaluate_state, codec, held_out)
+        ),
+    )
+    store.close()
+    out = pathlib.Path(config.out)
+    weights.save_weights(
+        out, exported(state), NETWORK, dataclasses.asdict(config.codec)
+    )
+    return out
+
+
+def make_step(config: PretrainSoundStreamConfig) -> adversarial.AdversarialStep:
+    """Returns the compiled update of a run."""
+    return adversarial.AdversarialStep(
+        objective=objective.SoundStreamObjective(
+            config=config.codec,
+            loss_config=config.loss,
+            discriminators=config.discriminators,
+        ),
+        config=config.pretrain,
+        adversarial=config.adversarial,
+        mesh=sharding.make_mesh(config.pretrain.mesh),
+    )
+
+
+def load(path: pathlib.Path) -> tuple[adapter.SoundStream, arrays.Params]:
+    """Returns the codec and parameters of a weights file.
+
+    Raises:
+      InputError: where the file is damaged or of another network.
+    """
+    return weights.load_network(
+        path,
+        NETWORK,
+        lambda fields: adapter.make_codec(
+            soundstream_config.SoundStreamConfig(**fields)
+        ),
+        lambda codec: adapter.abstract_params(codec.config),
+    )
+
+
+def exported(state: adversarial.AdversarialState) -> arrays.Params:
+    """Returns the parameters that the codec uses, from a training state."""
+    return adapter.export_params(adversarial.trained_params(state), state.statistics)
+
+
+def reconstruction_scores(
+    codec: adapter.SoundStream,
+    params: arrays.Params,
+    waveform: Float[np.ndarray, "b n"],
+) -> dict[str, float]:
+    """Returns how far the codec's reconstruction is from clips, and at which rate.
+
+    `si_sdr_db` (mean over clips), `mel_l1` and `lsd_db` as of `pretrain_codec`, with
+    all levels and, as `.../levels_i`, with the first i; `perplexity/level_i` of the
+    codes; `bits_per_second`.
+    """
+    codes = codec.encode(params, jnp.asarray(waveform))
+    scores: dict[str, float] = {"bits_per_second": codec.config.bits_per_second}
+    for levels in level_counts(codec.config.levels):
+        vectors = codec.vectors(params, codes[..., :levels])
+        decoded = codec.synthesize(params, vectors)
+        distance, lsd = pretrain_codec.distances(jnp.asarray(waveform), decoded)
+        ratio = distortion.si_sdr_db(waveform, np.asarray(decoded)).mean()
+        scores |= {"si_sdr_db": float(ratio), "mel_l1": float(distance)}
+        scores |= {f"{name}/levels_{levels}": scores[name] for name in _BY_LEVELS}
+        scores["lsd_db"] = float(lsd)
+    counts = [
+        np.bincount(level.ravel(), minlength=codec.config.codebook_size)
+        for level in np.moveaxis(np.asarray(codes), -1, 0)
+    ]
+    used = jnp.asarray(np.stack(counts), jnp.float32)
+    for level, value in enumerate(quantizer.perplexity(used)):
+        scores[f"perplexity/level_{level}"] = float(value)
+    return scores
+
+
+def level_counts(levels: int) -> Sequence[int]:
+    """Returns the numbers of levels to measure: powers of two, and all."""
+    powers = (2**i for i in range(levels.bit_length()))
+    return sorted({*(count for count in powers if count < levels), levels})
+
+
+def _evaluate_state(
+    codec: adapter.SoundStream,
+    clips: list[np.ndarray],
+    state: adversarial.AdversarialState,
+) -> Mapping[str, float]:
+    """Measures the exported parameters on the first ten seconds of clips, if any."""
+    if not clips:
+        return {}
+    length = min(_SECONDS * codec.sample_rate_hz, *(len(clip) for clip in clips))
+    waveform = np.stack([crops.to_float(clip[:length]) for clip in clips])
+    waveform = codec.checked(waveform, codec.sample_rate_hz)
+    scores = reconstruction_scores(codec, exported(state), waveform)
+    return {f"held_out/{name}": value for name, value in scores.items()}
