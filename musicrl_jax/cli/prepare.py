@@ -18,7 +18,7 @@ Material = Annotated[
         "--manifest",
         "--tokens",
         "--ratings",
-        help="Manifest; for musiclm, token cache; for quality, ratings.",
+        help="Manifest; for musiclm, tokens; for quality, ratings.",
     ),
 ]
 
@@ -171,14 +171,28 @@ def tokenize(
         str | None, typer.Option("--networks", help="Folder of trained networks.")
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="Token cache to write.")
+        str | None, typer.Option("--out", help="Folder for the shards of tokens.")
     ] = None,
+    shards: Annotated[
+        int | None, typer.Option("--shards", min=1, help="Files to write.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Clips decoded at once.")
+    ] = None,
+    max_bad_share: MaxBadShare = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     json: options.Json = False,
 ) -> None:
-    """Turn audio and captions into tokens, once."""
-    fields = {"manifest": manifest, "networks": networks, "out": out}
+    """Turn audio and captions into tokens, once; goes on where it was stopped."""
+    fields = {
+        "manifest": manifest,
+        "networks": networks,
+        "out": out,
+        "shards": shards,
+        "workers": workers,
+        "max_bad_share": max_bad_share,
+    }
     running.run("tokenize", gin_file, gin_param, fields, as_json=json)
 
 
