@@ -12,8 +12,8 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import array_record.python.array_record_module as record_files
 import numpy as np
-from array_record.python import array_record_module
 
 from musicrl_jax.core import errors
 from musicrl_jax.data import token_cache, token_records
@@ -84,7 +84,7 @@ class ShardJob:
         path = self.path(number)
         partial = path.with_name(path.name + ".partial")
         shapes, splits, largest = set(), {}, np.zeros(0, int)
-        writer = array_record_module.ArrayRecordWriter(str(partial), _OPTIONS)
+        writer = record_files.ArrayRecordWriter(str(partial), _OPTIONS)
         try:
             for place, clip in enumerate(clips):
                 writer.write(token_records.encode(clip))
