@@ -82,7 +82,7 @@ class Reading:
 def captions(
     tasks: Sequence[CaptionTask], reading: Reading
 ) -> Iterator[tuple[str, str]]:
-    """Yields source and text of the examples of a mixture.
+    """Returns source and text of the examples of a mixture, one after the other.
 
     Raises:
       InputError: where no task has captions of the split, or seqio is not there.
@@ -105,8 +105,10 @@ def captions(
     options = tf.data.Options()
     options.deterministic = True
     dataset = dataset.with_options(options).skip(reading.start)
-    for example in dataset.as_numpy_iterator():
-        yield example["source"].decode(), example["text"].decode()
+    return (
+        (example["source"].decode(), example["text"].decode())
+        for example in dataset.as_numpy_iterator()
+    )
 
 
 def register(tasks: Sequence[CaptionTask], *, repeat: bool = False) -> str:

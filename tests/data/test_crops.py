@@ -107,12 +107,14 @@ def test_an_unreadable_clip_is_counted_listed_and_replaced(
 
 
 def test_too_many_unreadable_clips_are_refused(files, tmp_path):
-    strict = crops.open_reader(files, RATE, config(max_bad_share=0.05, in_memory_gb=0))
+    strict = crops.open_reader(
+        files, RATE, config(max_bad_share=0.05, in_memory_gb=0.0)
+    )
     with pytest.raises(errors.InputError, match="10 good and 1 bad"):
         [strict.batch(step) for step in range(20)]
     nothing = [row(tmp_path / "absent.wav")]
     with pytest.raises(errors.InputError, match="0 good and 1 bad"):
-        crops.open_reader(nothing, RATE, config(max_bad_share=1)).batch(0)
+        crops.open_reader(nothing, RATE, config(max_bad_share=1.0)).batch(0)
 
 
 @pytest.mark.parametrize("count", [2, 4])
