@@ -5,11 +5,12 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 EXTRA ?=
 
-.PHONY: help install demo test test-slow lint format corpus starter lock
+.PHONY: help install demo test test-slow test-data lint format corpus starter lock
 help:
 	@echo "make demo       fine-tune the starter model; leaves demo_run/report.html"
 	@echo "make test       lint, then the fast tests (about ten minutes)"
 	@echo "make test-slow  the tests marked slow"
+	@echo "make test-data  the tests of seqio; installs TensorFlow (1.9 GB)"
 	@echo "make corpus     render the procedural corpus (needs fluidsynth, a soundfont)"
 	@echo "make starter    train every network of the starter model (hours on a CPU)"
 
@@ -31,6 +32,12 @@ test: lint
 test-slow: install
 	$(BIN)/pytest -m slow --numprocesses 2 $(EXTRA)
 
+# The one target that installs TensorFlow; nothing else needs it.
+test-data: install
+	$(BIN)/python -m pip install --quiet --require-hashes \
+		--requirement requirements-data.lock
+	$(BIN)/pytest -m seqio $(EXTRA)
+
 lint: install
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -47,9 +54,14 @@ corpus: install
 starter: install
 	$(BIN)/musicrl starter
 
-# Pins every package of the demo, the corpus and the tests, for Python 3.11.
+# Pins every package of the demo, the corpus and the tests, for Python 3.11; and those
+# of the data extra, which share their versions.
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile setup.cfg --extra corpus --extra dev --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --upgrade --quiet \
 		--custom-compile-command "make lock" --output-file requirements.lock
+	$(BIN)/uv pip compile setup.cfg --extra data --python-version 3.11 \
+		--constraint requirements.lock --generate-hashes --no-emit-index-url \
+		--upgrade --quiet --custom-compile-command "make lock" \
+		--output-file requirements-data.lock

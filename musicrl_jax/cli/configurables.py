@@ -38,6 +38,7 @@ def _pretrain(network: str, config: str) -> Command:
 
 COMMANDS = {
     "actor": Command(module="runs.actor", config="RunConfig"),
+    "captions": Command(module="runs.caption_mixture", config="CaptionMixtureConfig"),
     "corpus": Command(
         module="runs.corpus",
         config="CorpusConfig",
@@ -80,6 +81,7 @@ CONFIGURABLES = {
     "ActorConfig": "acting.config",
     "AdversarialConfig": "pretraining.adversarial_config",
     "Augmentation": "models.mulan.objective",
+    "CaptionMixtureConfig": "runs.caption_mixture",
     "CaptionPoolConfig": "runs.caption_pool",
     "CodecConfig": "models.codec.config",
     "CodecLossConfig": "models.codec.config",

@@ -11,11 +11,17 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import listen, look, output, prepare, train
+from musicrl_jax.cli import listen, look, output, prepare, sources, train
 from musicrl_jax.core import errors
 
 INTERRUPTED = 130
-COMMANDS = (*listen.COMMANDS, *train.COMMANDS, *prepare.COMMANDS, *look.COMMANDS)
+COMMANDS = (
+    *listen.COMMANDS,
+    *train.COMMANDS,
+    *sources.COMMANDS,
+    *prepare.COMMANDS,
+    *look.COMMANDS,
+)
 
 app = typer.Typer(
     name="musicrl",

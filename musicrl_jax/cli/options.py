@@ -28,3 +28,9 @@ Seed = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of all randomness.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+MaxBadShare = Annotated[
+    float | None,
+    typer.Option(
+        "--max_bad_share", min=0, max=1, help="Of the rows; beyond it, it fails."
+    ),
+]

@@ -1,13 +1,11 @@
-"""Commands that prepare a model: the data, its tokens, the networks, the starter."""
+"""Commands that prepare a model: corpus, tokens, networks, the starter."""
 
 import enum
-import pathlib
 from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import options, output, running
-from musicrl_jax.core import errors
+from musicrl_jax.cli import options, running
 
 Manifest = Annotated[
     str | None, typer.Option("--manifest", help="Audio and captions, as JSON lines.")
@@ -18,17 +16,7 @@ Material = Annotated[
         "--manifest",
         "--tokens",
         "--ratings",
-        help="Manifest; for musiclm, token cache; for quality, ratings.",
-    ),
-]
-
-MusicCaps = Annotated[
-    str | None, typer.Option("--musiccaps", help="musiccaps-public.csv.")
-]
-MaxBadShare = Annotated[
-    float | None,
-    typer.Option(
-        "--max_bad_share", min=0, max=1, help="Of the rows; beyond it, it fails."
+        help="Manifest; for musiclm, tokens; for quality, ratings.",
     ),
 ]
 
@@ -63,123 +51,34 @@ def corpus(
     running.run("corpus", gin_file, gin_param, fields, as_json=json)
 
 
-def captions(
-    text: Annotated[
-        pathlib.Path, typer.Argument(help="Text file with one caption a line.")
-    ],
-    out: Annotated[
-        pathlib.Path, typer.Option("--out", help="Caption file to write.")
-    ] = pathlib.Path("captions.jsonl"),
-    json: options.Json = False,
-) -> None:
-    """Turn a text file into prompts for `RunConfig.captions`."""
-    from musicrl_jax.data import captions as caption_files
-
-    try:
-        lines = text.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise errors.InputError(
-            f"Captions must be UTF-8 text; {text} is not ({error.reason}). Convert it."
-        ) from error
-    written = [line.strip() for line in lines if line.strip()]
-    content_hash = caption_files.build_caption_file(written, out)
-    result = {"out": out, "captions": len(written), "hash": content_hash}
-    output.show(result, as_json=json)
-
-
-def manifest(
-    audio: Annotated[
-        str | None, typer.Option("--audio", help="Folder of the recordings.")
-    ] = None,
-    out: Annotated[str | None, typer.Option("--out", help="Manifest to write.")] = None,
-    musiccaps: MusicCaps = None,
-    song_describer: Annotated[
-        str | None, typer.Option("--song_describer", help="song_describer.csv.")
-    ] = None,
-    mtg_jamendo: Annotated[
-        str | None,
-        typer.Option("--mtg_jamendo", help="TSV file, such as autotagging.tsv."),
-    ] = None,
-    fma: Annotated[
-        str | None, typer.Option("--fma", help="tracks.csv of the FMA data set.")
-    ] = None,
-    licences: Annotated[
-        str | None, typer.Option("--licences", help="audio_licenses.txt.")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option("--licence", help="Of recordings that have no other.")
-    ] = None,
-    max_bad_share: MaxBadShare = None,
-    partial: Annotated[
-        bool | None,
-        typer.Option(
-            "--partial/--whole",
-            help="Rows without a recording are left out without being bad.",
-            show_default=False,
-        ),
-    ] = None,
-    gin_file: options.GinFiles = None,
-    gin_param: options.GinParams = None,
-    json: options.Json = False,
-) -> None:
-    """Write the manifest of a folder of audio, or of a public data set."""
-    fields = {
-        "audio": audio,
-        "out": out,
-        "musiccaps": musiccaps,
-        "song_describer": song_describer,
-        "mtg_jamendo": mtg_jamendo,
-        "fma": fma,
-        "licences": licences,
-        "licence": licence,
-        "max_bad_share": max_bad_share,
-        "partial": partial,
-    }
-    running.run("manifest", gin_file, gin_param, fields, as_json=json)
-
-
-def pool(
-    out: Annotated[
-        str | None, typer.Option("--out", help="Caption pool to write.")
-    ] = None,
-    descriptions: Annotated[
-        str | None,
-        typer.Option("--descriptions", help="Texts of a language model, one a line."),
-    ] = None,
-    musiccaps: MusicCaps = None,
-    prompts: Annotated[
-        str | None, typer.Option("--prompts", help="What users typed, one a line.")
-    ] = None,
-    max_bad_share: MaxBadShare = None,
-    gin_file: options.GinFiles = None,
-    gin_param: options.GinParams = None,
-    json: options.Json = False,
-) -> None:
-    """Split captions of several sources into training and held-out prompts."""
-    fields = {
-        "out": out,
-        "descriptions": descriptions,
-        "musiccaps": musiccaps,
-        "prompts": prompts,
-        "max_bad_share": max_bad_share,
-    }
-    running.run("pool", gin_file, gin_param, fields, as_json=json)
-
-
 def tokenize(
     manifest: Manifest = None,
     networks: Annotated[
         str | None, typer.Option("--networks", help="Folder of trained networks.")
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="Token cache to write.")
+        str | None, typer.Option("--out", help="Folder for the shards of tokens.")
     ] = None,
+    shards: Annotated[
+        int | None, typer.Option("--shards", min=1, help="Files to write.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Clips decoded at once.")
+    ] = None,
+    max_bad_share: options.MaxBadShare = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     json: options.Json = False,
 ) -> None:
-    """Turn audio and captions into tokens, once."""
-    fields = {"manifest": manifest, "networks": networks, "out": out}
+    """Turn audio and captions into tokens, once; goes on where it was stopped."""
+    fields = {
+        "manifest": manifest,
+        "networks": networks,
+        "out": out,
+        "shards": shards,
+        "workers": workers,
+        "max_bad_share": max_bad_share,
+    }
     running.run("tokenize", gin_file, gin_param, fields, as_json=json)
 
 
@@ -245,9 +144,6 @@ def starter(
 
 COMMANDS = (
     corpus,
-    manifest,
-    captions,
-    pool,
     tokenize,
     ratings,
     pretrain,

@@ -96,15 +96,20 @@ class Pool:
     def new(self, found: Iterable[Caption]) -> Iterator[Caption]:
         """Yields the captions that are new, with their splits."""
         for caption in found:
-            key = " ".join(caption.text.casefold().split())
-            digest = hashlib.sha256(key.encode()).digest()[:16]
+            words = key(caption.text)
+            digest = hashlib.sha256(words.encode()).digest()[:16]
             if digest in self._seen:
                 self.repeated += 1
                 continue
             self._seen.add(digest)
-            split = splits.split_of(key, self._share)
+            split = splits.split_of(words, self._share)
             self.counts[caption.source, split] += 1
             yield dataclasses.replace(caption, split=split)
+
+
+def key(text: str) -> str:
+    """Returns what makes a caption another one: its words, in whatever letters."""
+    return " ".join(text.casefold().split())
 
 
 def to_line(caption: Caption) -> str:

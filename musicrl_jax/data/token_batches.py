@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from musicrl_jax.core import errors
-from musicrl_jax.data import token_cache
+from musicrl_jax.data import token_cache, token_records
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class TokenBatches:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        longest = self.cache.tokens.shape[1]
+        longest = self.cache.index.frames
         if not len(self.clips) or not 1 <= self.frames <= longest:
             raise errors.InputError(
                 "Crops need clips of at least their length; got "
@@ -48,8 +48,9 @@ class TokenBatches:
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns `tokens`, `conditioning` and `offset` of step `step`."""
         random = np.random.default_rng((self.seed, step))
-        clips = random.choice(self.clips, self.batch_size)
-        last = self.cache.tokens.shape[1] - self.frames
+        chosen = random.choice(self.clips, self.batch_size)
+        clips = self.cache.clips(chosen.tolist())
+        last = self.cache.index.frames - self.frames
         offsets = random.integers(0, last + 1, self.batch_size)
         offsets = np.where(
             random.random(self.batch_size) < self.start_share, 0, offsets
@@ -57,20 +58,21 @@ class TokenBatches:
         # Frame -1 of a clip's first crop is frame 0 here, and ignored by the network.
         reach = np.maximum(offsets[:, None] + np.arange(-1, self.frames)[None], 0)
         conditioning = [
-            self._conditioning(int(clip), int(offset), random)
+            self._conditioning(clip, int(offset), random)
             for clip, offset in zip(clips, offsets, strict=True)
         ]
         return {
-            "tokens": self.cache.tokens[clips[:, None], reach],
+            "tokens": np.stack(
+                [clip.tokens[row] for clip, row in zip(clips, reach, strict=True)]
+            ),
             "conditioning": np.stack(conditioning).astype(np.int32),
             "offset": offsets.astype(np.int32),
         }
 
     def _conditioning(
-        self, clip: int, offset: int, random: np.random.Generator
+        self, clip: token_records.TokenClip, offset: int, random: np.random.Generator
     ) -> Int[np.ndarray, " k"]:
-        texts = self.cache.texts(clip)
-        if random.random() < self.text_share and len(texts):
-            return random.choice(texts)
+        if random.random() < self.text_share and len(clip.text_codes):
+            return random.choice(clip.text_codes)
         windows = self.cache.overlapping(offset, self.frames)
-        return self.cache.audio_codes[clip, random.choice(windows)]
+        return clip.audio_codes[random.choice(windows)]

@@ -94,7 +94,7 @@ def run(config: CaptionPoolConfig) -> Summary:
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
         for name in READERS:
             if getattr(config, name):
-                captions = _captions(config, name, problems, skipped)
+                captions = read_source(config, name, problems, skipped)
                 file.writelines(map(caption_pool.to_line, pool.new(captions)))
     items.write_problems(skipped, problems)
     temporary.replace(out)
@@ -108,7 +108,7 @@ def run(config: CaptionPoolConfig) -> Summary:
     )
 
 
-def _captions(
+def read_source(
     config: CaptionPoolConfig,
     name: str,
     problems: list[items.Problem],

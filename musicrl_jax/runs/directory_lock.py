@@ -1,4 +1,4 @@
-"""One `finetune` in a run directory at a time, on one machine."""
+"""One process that writes a directory at a time, on one machine."""
 
 import contextlib
 import os
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from musicrl_jax.core import errors
 
-NAME = ".finetune.lock"
-
 
 @contextlib.contextmanager
-def only_one(run_dir: pathlib.Path) -> Iterator[None]:
-    """Holds the run directory; the system lets go of it when this process ends.
+def only_one(directory: pathlib.Path, command: str) -> Iterator[None]:
+    """Holds a directory; the system lets go of it when this process ends.
+
+    Args:
+      directory: made if it is not there.
+      command: of `musicrl`; different ones do not exclude each other.
 
     Raises:
       InputError: another process of this machine holds it.
@@ -22,16 +24,16 @@ def only_one(run_dir: pathlib.Path) -> Iterator[None]:
     except ImportError:  # not on Windows
         yield
         return
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / NAME).open("a+", encoding="ascii") as file:
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / f".{command}.lock").open("a+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
             raise errors.InputError(
-                f"One `musicrl finetune` may work in {run_dir}; process "
+                f"One `musicrl {command}` may work in {directory}; process "
                 f"{file.read().strip() or 'unknown'} does. Wait for it, or choose "
-                "another --run_dir."
+                "another directory."
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))

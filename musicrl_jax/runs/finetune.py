@@ -81,7 +81,7 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
     roles = make_roles(config, gin_file)
     environment = KEEP_PAGES | compile_cache.environment(run_dir)
     family = supervisor.Supervisor(roles, run_dir / "logs", environment)
-    with directory_lock.only_one(run_dir):
+    with directory_lock.only_one(run_dir, "finetune"):
         try:
             family.start()
             watch(family, config, stop)

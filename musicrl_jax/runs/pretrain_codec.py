@@ -48,6 +48,7 @@ class PretrainCodecConfig:
       batch_size: crops of a step.
       crop_frames: code frames of a crop.
       held_out_clips: held-out clips that checkpoints are measured on.
+      in_memory_gb: a training split that takes more is read from its files as needed.
     """
 
     manifest: str
@@ -72,6 +73,7 @@ class PretrainCodecConfig:
     batch_size: int = 16
     crop_frames: int = 48
     held_out_clips: int = 12
+    in_memory_gb: float = 4.0
 
 
 def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib.Path:
@@ -84,11 +86,17 @@ def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib
     hooks = hooks or loop.Hooks()
     corpus = manifest.read_manifest(pathlib.Path(config.manifest))
     rate = config.codec.sample_rate_hz
-    reader = crops.CropReader(
-        clips=crops.load_clips(corpus.of_split("train"), rate),
-        crop=config.crop_frames * config.codec.samples_per_frame,
-        batch_size=config.batch_size,
-        seed=config.pretrain.seed,
+    run_dir = pathlib.Path(config.run_dir)
+    reader = crops.open_reader(
+        corpus.of_split("train"),
+        rate,
+        crops.CropConfig(
+            crop=config.crop_frames * config.codec.samples_per_frame,
+            batch_size=config.batch_size,
+            seed=config.pretrain.seed,
+            in_memory_gb=config.in_memory_gb,
+        ),
+        listed=run_dir / "unreadable.jsonl",
     )
     held_out = crops.load_clips(
         corpus.of_split("held_out")[: config.held_out_clips], rate

@@ -35,7 +35,7 @@ class PretrainMusicLMConfig:
     """A training run of MusicLM.
 
     Attributes:
-      tokens: the token cache.
+      tokens: folder of the tokenised corpus.
       run_dir: checkpoints and metrics.
       out: the safetensors file to write; its figures lie beside it as JSON.
       musiclm: sizes of the network.
@@ -102,7 +102,7 @@ def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathl
       InputError: for tokens that cannot be read or are of another layout.
       Preempted: when stopped; the state is saved.
     """
-    cache = token_cache.load(pathlib.Path(config.tokens))
+    cache = token_cache.TokenCache(pathlib.Path(config.tokens))
     _check_layout(cache, config)
     trainer = objective.MusicLMObjective(
         config=config.musiclm, layout=config.layout, noise=config.noise
@@ -209,7 +209,7 @@ def _evaluation(
     """
     held_out = np.flatnonzero(~cache.where("train"))
     if not held_out.size:
-        held_out = np.arange(len(cache.rows))
+        held_out = np.arange(len(cache))
     source = _batches(config, cache, held_out, text_share=1.0)
     second = min(round(config.layout.frame_rate_hz), config.crop_frames)
     begin = _batches(
@@ -235,13 +235,14 @@ def _evaluation(
 
 def _check_layout(cache: token_cache.TokenCache, config: PretrainMusicLMConfig) -> None:
     sizes = np.asarray(config.layout.codebook_sizes)
-    found = cache.tokens.shape[-1]
-    if found != len(sizes) or (cache.tokens.max(axis=(0, 1)) >= sizes).any():
+    largest = np.asarray(cache.index.largest_tokens)
+    found = len(largest)
+    if found != len(sizes) or (largest >= sizes).any():
         raise errors.InputError(
             f"{config.tokens} must hold {len(sizes)} tokens a frame below {sizes}; it "
             f"has {found}. Set PretrainMusicLMConfig.layout."
         )
-    count = cache.audio_codes.shape[-1]
+    count = cache.index.conditioning_tokens
     if count != config.musiclm.conditioning_tokens:
         raise errors.InputError(
             f"MusicLMConfig.conditioning_tokens must be those of {config.tokens}, "

@@ -18,15 +18,15 @@ import numpy as np
 from jaxtyping import Float
 
 from musicrl_jax.audio import distortion
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, sharding, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, errors, sharding
 from musicrl_jax.data import crops, manifest
 from musicrl_jax.models.soundstream import adapter, objective
 from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.nn import quantizer
 from musicrl_jax.pretraining import adversarial, adversarial_config, loop
 from musicrl_jax.pretraining import config as pretrain_config
-from musicrl_jax.runs import pretrain_codec
+from musicrl_jax.runs import pretrain_codec, training
 
 NETWORK = "soundstream"
 _SECONDS = 10
@@ -49,6 +49,7 @@ class PretrainSoundStreamConfig:
       batch_size: crops of a step.
       crop_frames: code frames of a crop.
       held_out_clips: held-out clips that checkpoints are measured on.
+      in_memory_gb: a training split that takes more is read from its files as needed.
     """
 
     manifest: str
@@ -74,6 +75,7 @@ class PretrainSoundStreamConfig:
     batch_size: int = 16
     crop_frames: int = 50
     held_out_clips: int = 8
+    in_memory_gb: float = 4.0
 
     def __post_init__(self) -> None:
         longest = max((*self.loss.mel_windows, *self.discriminators.stft_windows))
@@ -98,29 +100,30 @@ def run(
     hooks = hooks or loop.Hooks()
     corpus = manifest.read_manifest(pathlib.Path(config.manifest))
     rate = config.codec.sample_rate_hz
-    reader = crops.CropReader(
-        clips=crops.load_clips(corpus.of_split("train"), rate),
-        crop=config.crop_frames * config.codec.samples_per_frame,
-        batch_size=config.batch_size,
-        seed=config.pretrain.seed,
+    reader = crops.open_reader(
+        corpus.of_split("train"),
+        rate,
+        crops.CropConfig(
+            crop=config.crop_frames * config.codec.samples_per_frame,
+            batch_size=config.batch_size,
+            seed=config.pretrain.seed,
+            in_memory_gb=config.in_memory_gb,
+        ),
+        listed=pathlib.Path(config.run_dir) / "unreadable.jsonl",
     )
     held_out = crops.load_clips(
         corpus.of_split("held_out")[: config.held_out_clips], rate
     )
     codec = adapter.make_codec(config.codec)
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    state = loop.train_with(
+    state = training.train_with(
         make_step(config),
         reader,
         config.pretrain,
-        writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
-        store,
+        config.run_dir,
         dataclasses.replace(
             hooks, evaluate=functools.partial(_evaluate_state, codec, held_out)
         ),
     )
-    store.close()
     out = pathlib.Path(config.out)
     weights.save_weights(
         out, exported(state), NETWORK, dataclasses.asdict(config.codec)

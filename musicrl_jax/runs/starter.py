@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from musicrl_jax.core import errors
+from musicrl_jax.data import token_cache
 from musicrl_jax.pretraining import loop
 from musicrl_jax.runs import (
     corpus,
@@ -115,10 +116,12 @@ def chain(
         workers=config.workers,
     )
     data = str(run_dir / "corpus" / corpus.MANIFEST)
-    tokens = str(run_dir / "tokens.npz")
+    tokens = str(run_dir / "tokens")
     cut = tokenize_corpus.TokenizeCorpusConfig(
         manifest=data, networks=str(networks), out=tokens, seconds=config.seconds
     )
+
+    tokens_index = pathlib.Path(tokens) / token_cache.INDEX
 
     def train(
         name: str, run: Callable[..., object], make: Callable[..., Any], **fields: str
@@ -138,7 +141,7 @@ def chain(
         train("codec", codec.run, codec.PretrainCodecConfig, manifest=data),
         train("semantic", semantic.run, semantic.PretrainSemanticConfig, manifest=data),
         train("mulan", mulan.run, mulan.PretrainMulanConfig, manifest=data),
-        _stage("tokens", cut, pathlib.Path(cut.out), tokenize_corpus.run),
+        _stage("tokens", cut, tokens_index, tokenize_corpus.run),
         train("musiclm", lm.run, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
         train(
             "attributes",

@@ -32,6 +32,8 @@ class Tokenizers:
         """Returns the tokens of clips."""
         semantic = self.semantic.tokenize(params["semantic"], waveform)
         coarse = self.codec.encode(params["codec"], waveform)
+        # The levels above are SoundStorm's.
+        coarse = coarse[..., : self.layout.streams[1].levels]
         return self.layout.interleave(
             {"semantic": semantic[:, :, None], "coarse": coarse}
         )
@@ -50,12 +52,18 @@ class Tokenizers:
         return codes.reshape(waveform.shape[0], len(starts), -1)
 
 
-def load(folder: pathlib.Path) -> tuple[Tokenizers, arrays.Params]:
+def load(
+    folder: pathlib.Path, coarse_levels: int = 0
+) -> tuple[Tokenizers, arrays.Params]:
     """Returns the tokenizers of a folder of weights, and their parameters.
 
+    Args:
+      folder: of the weights.
+      coarse_levels: the codec's first levels that are coarse; 0 for all.
+
     Raises:
-      InputError: where a file is missing or damaged, or codec and semantic tokenizer
-        have different frames.
+      InputError: where a file is missing or damaged, codec and semantic tokenizer have
+        different frames, or the codec has fewer levels.
     """
     codec, codec_params = codecs.load(folder / "codec.safetensors")
     semantic, semantic_params = pretrain_semantic.load(folder / "semantic.safetensors")
@@ -67,12 +75,17 @@ def load(folder: pathlib.Path) -> tuple[Tokenizers, arrays.Params]:
             f"{codec.samples_per_frame} and {semantic.config.hop} samples a frame. "
             "Train one of them again."
         )
+    if not 0 <= coarse_levels <= codec.config.levels:
+        raise errors.InputError(
+            f"Coarse levels must be among the codec's {codec.config.levels} in "
+            f"{folder}; got {coarse_levels}. Set fewer, or 0 for all."
+        )
     streams = (
         layout.Stream(name="semantic", codebook_size=semantic.config.clusters),
         layout.Stream(
             name="coarse",
             codebook_size=codec.config.codebook_size,
-            levels=codec.config.levels,
+            levels=coarse_levels or codec.config.levels,
         ),
     )
     rate = codec.sample_rate_hz / codec.samples_per_frame

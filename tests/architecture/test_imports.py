@@ -6,7 +6,16 @@ import sys
 import pytest
 
 BLOCKED = ("tensorflow", "seqio", "tensorflow_datasets")
-PROCESSES = ("learner", "actor", "evaluator", "finetune", "generate", "demo")
+PROCESSES = (
+    "learner",
+    "actor",
+    "evaluator",
+    "finetune",
+    "generate",
+    "demo",
+    "caption_mixture",
+    "tokenize_corpus",
+)
 
 
 def python(code):

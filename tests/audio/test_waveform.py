@@ -77,3 +77,55 @@ def test_a_file_without_samples_is_refused(tmp_path):
     soundfile.write(path, np.zeros(0, "f4"), 16_000)
     with pytest.raises(errors.InputError, match="no samples"):
         waveform.read_audio(path, 16_000)
+
+
+FORMATS = [
+    ("wav", "PCM_U8"), ("wav", "PCM_16"), ("wav", "PCM_24"), ("wav", "FLOAT"),
+    ("flac", "PCM_16"), ("ogg", "VORBIS"), ("mp3", "MPEG_LAYER_III"),
+]  # fmt: skip
+PARTS = [(0, 500), (1, 500), (9_999, 700), (23_000, 3_000), (31_990, 500), (40_000, 9)]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("suffix", "subtype"), FORMATS)
+def test_a_part_is_what_the_whole_file_has_there(tmp_path, suffix, subtype, channels):
+    path = tmp_path / f"noise.{suffix}"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (88_200, channels))
+    soundfile.write(path, noise, 44_100, subtype=subtype)
+    whole = waveform.read_audio(path, 16_000)
+    assert len(whole) == waveform.resampled_length(88_200, 44_100, 16_000)
+    for start, length in PARTS:
+        part = waveform.read_part(path, 16_000, start, length)
+        np.testing.assert_allclose(part, whole[start : start + length], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
+def test_a_part_is_resampled_as_the_whole(tmp_path, rate):
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, rate), rate)
+    whole = waveform.read_audio(path, 16_000)
+    for start in (0, 777, 8_001, 15_900):
+        part = waveform.read_part(path, 16_000, start, 300)
+        np.testing.assert_array_equal(part, whole[start : start + 300])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("flac", "PCM_16"), ("mp3", "MPEG_LAYER_III")]
+)
+def test_a_file_that_was_cut_off_is_refused(tmp_path, suffix, subtype):
+    path = tmp_path / f"noise.{suffix}"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 88_200)
+    soundfile.write(path, noise, 44_100, subtype=subtype)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(errors.InputError, match=f"noise.{suffix}"):
+        waveform.read_audio(path, 16_000)
+    with pytest.raises(errors.InputError, match=f"noise.{suffix}"):
+        waveform.read_part(path, 16_000, 30_000, 500)
+
+
+def test_a_wav_that_was_cut_off_is_a_shorter_file(tmp_path):
+    # Its header counts for nothing, so nothing tells it from a short recording.
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, np.zeros(16_000, "i2"), 16_000)
+    path.write_bytes(path.read_bytes()[:16_044])
+    assert len(waveform.read_audio(path, 16_000)) == 8_000

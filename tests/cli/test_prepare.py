@@ -1,96 +1,35 @@
-"""`musicrl manifest` and `musicrl pool`, from the command line to the files."""
+"""`musicrl tokenize` refuses what it cannot use in one line."""
 
-import json
-
-import numpy as np
 import pytest
-import soundfile
 
 from musicrl_jax.cli import main
-from musicrl_jax.data import captions, manifest
 
-
-@pytest.fixture
-def musicrl(capsys):
-    """Runs a command in this process: (exit code, standard output, error lines)."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err.splitlines()
-
-    return run
-
-
-@pytest.fixture
-def clips(tmp_path):
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    for number in range(3):
-        soundfile.write(folder / f"{number}.wav", np.zeros(800, "f4"), 8_000)
-    (folder / "broken.wav").write_bytes(b"no audio")
-    return folder
-
-
-def test_a_folder_becomes_a_manifest(musicrl, tmp_path, clips):
-    out = tmp_path / "manifest.jsonl"
-    code, shown, _ = musicrl(
-        *("manifest", "--audio", clips, "--out", out, "--json"),
-        *("--max_bad_share", "0.5", "--licence", "CC0-1.0"),
-    )
-    assert code == 0
-    assert json.loads(shown)["clips"] == 3
-    assert json.loads(shown)["skipped"] == 1
-    rows = manifest.read_manifest(out).rows
-    assert {row.licence for row in rows} == {"CC0-1.0"}
-
-
-def test_too_many_bad_files_are_one_line_and_code_2(musicrl, tmp_path, clips):
-    out = tmp_path / "manifest.jsonl"
-    code, shown, lines = musicrl("manifest", "--audio", clips, "--out", out)
-    errors = [line for line in lines if line.startswith("musicrl: ")]
-    progress = [line for line in lines if line.startswith("manifest: ")]
-    assert (code, shown) == (2, "")
-    assert len(errors) == 1
-    assert len(errors) + len(progress) == len(lines)
-    assert "3 good and 1 bad" in errors[0]
-    assert f"{out}.skipped.jsonl" in errors[0]
-    assert not out.exists()
+ROW = (
+    '{"path": "a.wav", "duration_seconds": 31, "sample_rate_hz": 16000, "captions": []}'
+)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"),
+    ("manifest", "arguments", "word"),
     [
-        (("--audio", "absent"), "absent"),
-        (("--fma", "tracks.csv"), "tracks.csv"),
-        (("--fma", "a", "--musiccaps", "b"), "one data set"),
-        (("--max_bad_share", "2"), "--max_bad_share"),
+        (None, (), "manifest.jsonl"),
+        ("", (), "the file is empty"),
+        (ROW + "\n" + ROW[:40], (), "line 2"),
+        (ROW.replace("[]", '[" "]'), (), "captions"),
+        (ROW, (), "codec.safetensors"),
+        (ROW, ("--shards", "0"), "--shards"),
+        (ROW, ("--max_bad_share", "2"), "--max_bad_share"),
+        (ROW.replace("31", "2"), (), "no clip of 30"),
     ],
 )
-def test_bad_arguments_are_one_line_and_code_2(
-    musicrl, tmp_path, clips, arguments, word
-):
-    code, _, lines = musicrl(
-        "manifest", "--audio", clips, "--out", tmp_path / "m.jsonl", *arguments
-    )
-    assert (code, len(lines)) == (2, 1)
+def test_bad_input_is_one_line_and_code_2(capsys, tmp_path, manifest, arguments, word):
+    path = tmp_path / "manifest.jsonl"
+    if manifest is not None:
+        path.write_text(manifest)
+    command = ["tokenize", "--manifest", str(path), "--networks", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        main.main([*command, "--out", str(tmp_path / "tokens"), *arguments])
+    lines = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, len(lines)) == (2, 1)
     assert word in lines[0]
-
-
-def test_sources_become_prompts(musicrl, tmp_path):
-    prompts = tmp_path / "prompts.txt"
-    prompts.write_text("".join(f"a waltz, take {i}\n" for i in range(100)))
-    out = tmp_path / "pool.jsonl"
-    code, shown, _ = musicrl("pool", "--prompts", prompts, "--out", out, "--json")
-    assert code == 0
-    assert json.loads(shown)["captions"] == {"prompts": 100}
-    train = captions.CaptionFile(tmp_path / "pool.train.jsonl")
-    held_out = captions.CaptionFile(tmp_path / "pool.held_out.jsonl")
-    assert len(train) + len(held_out) == 100
-
-
-def test_a_pool_of_nothing_is_one_line_and_code_2(musicrl, tmp_path):
-    code, _, lines = musicrl("pool", "--out", tmp_path / "pool.jsonl")
-    assert (code, len(lines)) == (2, 1)
-    assert "--prompts" in lines[0] or "prompts" in lines[0]
+    assert not (tmp_path / "tokens").exists()

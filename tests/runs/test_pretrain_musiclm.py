@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.data import manifest, token_cache
+from musicrl_jax.data import manifest, token_records, token_shards
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop
@@ -33,22 +33,28 @@ def _write_cache(path: pathlib.Path) -> None:
         for i in range(CLIPS)
     )
     codes = np.broadcast_to(kind[:, None], (CLIPS, 2)).astype(np.int16)
-    cache = token_cache.TokenCache(
-        rows=rows,
-        tokens=np.repeat(beat[..., None], 3, axis=-1).astype(np.int16),
-        audio_codes=codes[:, None],
-        audio_starts=np.zeros(1, np.int32),
-        window_frames=FRAMES,
-        text_codes=codes + 2,
-        text_starts=np.arange(CLIPS + 1, dtype=np.int32),
-    )
-    token_cache.save(path, cache)
+    tokens = np.repeat(beat[..., None], 3, axis=-1).astype(np.int16)
+    job = token_shards.ShardJob(folder=path, shards=1, made_from={})
+    if not job.begin():
+        job.write(
+            0,
+            [
+                token_records.TokenClip(
+                    row=rows[i],
+                    tokens=tokens[i],
+                    audio_codes=codes[i, None],
+                    text_codes=codes[i, None] + np.int16(2),
+                )
+                for i in range(CLIPS)
+            ],
+        )
+        job.finish([0], FRAMES, {})
 
 
 def _config(folder: pathlib.Path) -> pretrain_musiclm.PretrainMusicLMConfig:
-    _write_cache(folder / "tokens.npz")
+    _write_cache(folder / "tokens")
     return pretrain_musiclm.PretrainMusicLMConfig(
-        tokens=str(folder / "tokens.npz"),
+        tokens=str(folder / "tokens"),
         run_dir=str(folder / "run"),
         out=str(folder / "musiclm.safetensors"),
         musiclm=musiclm_config.MusicLMConfig(
