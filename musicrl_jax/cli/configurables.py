@@ -61,6 +61,7 @@ COMMANDS = {
     "pretrain_musiclm": _pretrain("musiclm", "PretrainMusicLMConfig"),
     "pretrain_quality": _pretrain("quality", "PretrainQualityConfig"),
     "pretrain_semantic": _pretrain("semantic", "PretrainSemanticConfig"),
+    "probe": Command(module="runs.probe", config="ProbeConfig", progress="progress"),
     "ratings": Command(
         module="runs.degradation_corpus",
         config="DegradationCorpusConfig",
@@ -98,6 +99,7 @@ CONFIGURABLES = {
     "PretrainMusicLMConfig": "runs.pretrain_musiclm",
     "PretrainQualityConfig": "runs.pretrain_quality",
     "PretrainSemanticConfig": "runs.pretrain_semantic",
+    "ProbeConfig": "runs.probe",
     "QualityConfig": "models.quality.config",
     "RewardConfig": "runs.run_config",
     "RunConfig": "runs.run_config",

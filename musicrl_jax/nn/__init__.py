@@ -4,6 +4,8 @@
     attention     masks, and self-attention with and without a cache
     cache         keys and values of the past, in a ring
     block         pre-norm transformer blocks and stacks of them
+    conformer     attention and convolution in one block
+    clustering    k-means of points in memory; `streaming_kmeans` of a stream
 
 Compute runs in the config's dtype, norms and softmax in float32, parameters are
 float32. Layer parameters of a stack carry the layer number as their first axis.

@@ -51,16 +51,6 @@ class Semantic:
             "centroids": jnp.zeros((self.config.clusters, self.config.width)),
         }
 
-    def finish(
-        self,
-        key: Key[Array, ""],
-        encoder: arrays.Params,
-        features: Float[Array, "n d"],
-    ) -> dict[str, Any]:
-        """Returns the parameters of a trained encoder; clusters its `features`."""
-        centroids = clustering.fit_kmeans(key, features, self.config.clusters)
-        return {"network": encoder, "centroids": centroids}
-
 
 def make_semantic(config: semantic_config.SemanticConfig) -> Semantic:
     """Returns the tokenizer of these sizes."""
