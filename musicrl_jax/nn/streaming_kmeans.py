@@ -20,6 +20,8 @@ from musicrl_jax.nn import clustering
 
 _STARTING_ITERATIONS = 10
 """Lloyd's iterations over the first batch."""
+_CANDIDATES = 4
+"""Points that each seed is chosen from."""
 _RESTART = 0.5
 """Where a dead centroid restarts, on the way from the nearest centroid to a point."""
 
@@ -133,17 +135,21 @@ def seeds(
 ) -> Float[Array, "c d"]:
     """Draws points, each in proportion to its squared distance to those before.
 
-    k-means++ (Arthur & Vassilvitskii 2007).
+    Of a few candidates the one that serves all points best is kept: greedy k-means++
+    (Arthur & Vassilvitskii 2007).
     """
 
     def draw(
         distances: Float[Array, " n"], key: Key[Array, ""]
     ) -> tuple[Float[Array, " n"], Float[Array, " d"]]:
-        point = points[jax.random.categorical(key, jnp.log(distances))]
-        offsets = points - point[None]
-        return jnp.minimum(distances, jnp.sum(jnp.square(offsets), axis=-1)), point
+        drawn = jax.random.categorical(key, jnp.log(distances), shape=(_CANDIDATES,))
+        offsets = points[None] - points[drawn][:, None]
+        reached = jnp.sum(jnp.square(offsets), axis=-1)
+        left = jnp.minimum(distances[None], reached)
+        best = jnp.argmin(jnp.sum(left, axis=1))
+        return left[best], points[drawn[best]]
 
-    far = jnp.full((points.shape[0],), jnp.finfo(points.dtype).max)
+    far = jnp.full((points.shape[0],), 1e30, points.dtype)
     return jax.lax.scan(draw, far, jax.random.split(key, size))[1]
 
 

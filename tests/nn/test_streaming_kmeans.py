@@ -9,14 +9,14 @@ from musicrl_jax.core import errors, sharding
 from musicrl_jax.nn import clustering, streaming_kmeans
 
 BATCH, STEPS = 256, 60
-CENTRES = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32) * 5
+CENTRES = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32) * 8
 KMEANS = streaming_kmeans.StreamingKMeans(size=12, steps=STEPS)
 
 
 def batch(step):
-    """Draws points around known centres, some of them common and some rare."""
+    """Draws points around known centres, some three times as common as others."""
     generator = np.random.default_rng((1, step))
-    share = np.arange(1, 13) / 78
+    share = np.linspace(1, 3, 12) / 24
     centre = generator.choice(12, BATCH, p=share)
     return CENTRES[centre] + generator.normal(size=(BATCH, 4)).astype(np.float32)
 

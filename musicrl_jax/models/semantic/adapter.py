@@ -27,14 +27,14 @@ class Semantic:
         return self.tokenize_mel(params, spectrogram.log_mel(waveform, self.config.mel))
 
     def tokenize_mel(
-        self, params: arrays.Params, mel: Float[Array, "b f m"]
+        self, params: arrays.Params, mel: Float[Array, "b frames m"]
     ) -> Int[Array, "b f"]:
         """Returns `tokenize` of clips whose log-mel spectrogram is at hand."""
         features = self.features(params["network"], mel)
         return clustering.nearest(features, params["centroids"]).astype(jnp.int32)
 
     def features(
-        self, encoder: arrays.Params, mel: Float[Array, "b f m"]
+        self, encoder: arrays.Params, mel: Float[Array, "b frames m"]
     ) -> Float[Array, "b f d"]:
         """Returns the features that are clustered."""
         module = network.SemanticEncoder(config=self.config)
