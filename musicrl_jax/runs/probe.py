@@ -17,13 +17,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.audio import waveform
-from musicrl_jax.core import errors
+from musicrl_jax.core import arrays, errors
 from musicrl_jax.data import manifest
 from musicrl_jax.evaluation import probes, statistics, token_features
 from musicrl_jax.runs import pretrain_codec, pretrain_semantic, system
 
 Progress = Callable[[int, int], None]
-Tokenize = Callable[[Float[Array, "1 n"]], Int[Array, "1 f l"]]
+Tokenize = Callable[[arrays.Params, Float[Array, "1 n"]], Int[Array, "1 f l"]]
 SEMANTIC = "semantic"
 
 
@@ -159,13 +159,15 @@ def _streams(
             progress(before + done, total)
 
     meant = _tokens(
-        lambda audio: semantic.tokenize(semantic_params, audio)[:, :, None],
+        lambda params, audio: semantic.tokenize(params, audio)[:, :, None],
+        semantic_params,
         rows,
         (semantic.config.sample_rate_hz, config.seconds),
         functools.partial(report, 0),
     )
     coarse = _tokens(
-        lambda audio: codec.encode(codec_params, audio),
+        codec.encode,
+        codec_params,
         rows,
         (codec.sample_rate_hz, config.seconds),
         functools.partial(report, len(rows)),
@@ -180,6 +182,7 @@ def _streams(
 
 def _tokens(
     tokenize: Tokenize,
+    params: arrays.Params,
     rows: Sequence[manifest.ClipRow],
     cut: tuple[int, float],
     report: Callable[[int], None],
@@ -193,7 +196,7 @@ def _tokens(
         audio = waveform.read_audio(pathlib.Path(row.path), rate)[:samples]
         # Resampling may round a clip one sample short.
         padded = np.pad(audio, (0, samples - len(audio)))
-        found.append(np.asarray(compiled(padded[None]))[0])
+        found.append(np.asarray(compiled(params, padded[None]))[0])
         report(len(found))
     return np.stack(found)
 

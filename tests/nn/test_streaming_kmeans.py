@@ -95,7 +95,7 @@ def test_dead_clusters_come_back_in_the_first_half_only():
     points = jnp.asarray(batch(0))
     back, figures = early.update(lost, jax.random.key(0), points)
     assert float(figures["dead"]) == pytest.approx(1 / 12)
-    assert float(jnp.max(jnp.abs(back.centroids[3]))) < 20
+    assert float(jnp.max(jnp.abs(back.centroids[3]))) < 100
     kept, _ = late.update(lost, jax.random.key(0), points)
     np.testing.assert_array_equal(kept.centroids[3], 1e3)
 
