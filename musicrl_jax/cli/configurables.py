@@ -63,6 +63,7 @@ COMMANDS = {
     "pretrain_quality": _pretrain("quality", "PretrainQualityConfig"),
     "pretrain_semantic": _pretrain("semantic", "PretrainSemanticConfig"),
     "pretrain_soundstream": _pretrain("soundstream", "PretrainSoundStreamConfig"),
+    "probe": Command(module="runs.probe", config="ProbeConfig", progress="progress"),
     "ratings": Command(
         module="runs.degradation_corpus",
         config="DegradationCorpusConfig",
@@ -104,6 +105,7 @@ CONFIGURABLES = {
     "PretrainQualityConfig": "runs.pretrain_quality",
     "PretrainSemanticConfig": "runs.pretrain_semantic",
     "PretrainSoundStreamConfig": "runs.pretrain_soundstream",
+    "ProbeConfig": "runs.probe",
     "QualityConfig": "models.quality.config",
     "RewardConfig": "runs.run_config",
     "RunConfig": "runs.run_config",

@@ -1,4 +1,4 @@
-"""Commands that only look: `config`, `describe` and `doctor`."""
+"""Commands that only look: `config`, `describe`, `probe` and `doctor`."""
 
 import importlib.metadata
 import pathlib
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import configurables, options, output
+from musicrl_jax.cli import configurables, options, output, running
 from musicrl_jax.core import errors
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore")
@@ -50,13 +50,35 @@ def describe(
     from musicrl_jax.cli import model_sizes
 
     rows = model_sizes.describe(network, size)
-    if json:
-        output.show(rows, as_json=True)
-    else:
-        for row in rows:  # What is less than a hundredth is only noise in a table.
-            least = row["parameters"] / 100
-            row["parts"] = {k: n for k, n in row["parts"].items() if n >= least}
-        output.table(rows, ("network", "size", "parameters", "parts"))
+    if not json:
+        rows = [model_sizes.short(row) for row in rows]
+    output.show(rows, as_json=json)
+
+
+def probe(
+    manifest: Annotated[
+        str | None, typer.Option("--manifest", help="Clips with attributes.")
+    ] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="Folder of networks (default: starter)."),
+    ] = None,
+    clips: Annotated[
+        int | None, typer.Option("--clips", min=8, help="At most so many clips.")
+    ] = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Ask linear probes what semantic and codec tokens tell of a clip."""
+    fields = {
+        "manifest": manifest,
+        "networks": networks,
+        "clips": clips,
+        "seed": seed,
+    }
+    running.run("probe", gin_file, gin_param, fields, as_json=json)
 
 
 def doctor(json: options.Json = False) -> None:
@@ -78,4 +100,4 @@ def doctor(json: options.Json = False) -> None:
     output.show(found | versions, as_json=json)
 
 
-COMMANDS = (config, describe, doctor)
+COMMANDS = (config, describe, probe, doctor)

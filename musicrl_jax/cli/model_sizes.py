@@ -31,6 +31,18 @@ def describe(network: str | None, size: str | None) -> list[dict[str, Any]]:
     return [_row(*name, path) for name, path in wanted]
 
 
+def short(row: dict[str, Any]) -> dict[str, str]:
+    """Returns a row for people: grouped digits, parts from a hundredth up, no file."""
+    least = row["parameters"] / 100
+    parts = (f"{name} {n:,}" for name, n in row["parts"].items() if n >= least)
+    return {
+        "network": row["network"],
+        "size": row["size"],
+        "parameters": f"{row['parameters']:,}",
+        "parts": ", ".join(parts),
+    }
+
+
 def _row(network: str, size: str, path: pathlib.Path) -> dict[str, Any]:
     from musicrl_jax.runs import describe as sizes
 

@@ -12,7 +12,7 @@ Result = Any
 
 
 def show(result: Result, *, as_json: bool) -> None:
-    """Prints a result: as JSON, or as plain lines `name: value`."""
+    """Prints a result: as JSON, or as lines `name: value`, or records as a table."""
     if as_json:
         print(json.dumps(plain(result), indent=2, ensure_ascii=False))
         return
@@ -21,23 +21,21 @@ def show(result: Result, *, as_json: bool) -> None:
         width = max((len(name) for name in value), default=0)
         for name, item in value.items():
             print(f"{name + ':':<{width + 1}} {item}")
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        print(_table(value))
     elif value is not None:
         print(value)
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Prints rows under their columns' names; numbers are grouped by thousands."""
-    cells = [[_cell(row[name]) for name in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for line in ([*columns], *cells):
-        padded = (cell.ljust(n) for cell, n in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())
-
-
-def _cell(value: Result) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _table(records: list[dict[str, Any]]) -> str:
+    """Returns records with the same fields as aligned columns under their names."""
+    cells = [list(records[0]), *([str(x) for x in row.values()] for row in records)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def plain(value: Result) -> Result:

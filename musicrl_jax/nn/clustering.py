@@ -46,7 +46,7 @@ def _update(
 
 
 @functools.partial(jax.jit, static_argnames=("size", "iterations"))
-def _lloyd(
+def _fit(
     key: Key[Array, ""], points: Float[Array, "n d"], size: int, iterations: int
 ) -> Float[Array, "c d"]:
     drawn = jax.random.choice(key, points.shape[0], (size,), replace=False)
@@ -54,6 +54,13 @@ def _lloyd(
     # mean, so centroids that start at points keep just these: start them closer in.
     mean = jnp.mean(points, axis=0, keepdims=True)
     first = mean + _START * (points[drawn] - mean)
+    return lloyd(points, first, iterations)
+
+
+def lloyd(
+    points: Float[Array, "n d"], first: Float[Array, "c d"], iterations: int
+) -> Float[Array, "c d"]:
+    """Returns the centroids that Lloyd's iterations make of the `first` ones."""
 
     def body(
         centroids: Float[Array, "c d"], _: None
@@ -79,7 +86,7 @@ def fit_kmeans(
             f"k-means needs at least as many points as clusters; got {points.shape[0]} "
             f"points for {size}. Use more clips or a smaller codebook_size."
         )
-    return _lloyd(key, points, size, iterations)
+    return _fit(key, points, size, iterations)
 
 
 def residual_codes(

@@ -3,9 +3,9 @@
 Required: `PretrainSemanticConfig.manifest` (see `runs.corpus`), `.run_dir`, `.out`.
 Commonly overridden: `PretrainConfig.steps`, `SemanticConfig.width`, `.clusters`.
 
-Masked prediction first, then clusters of the middle layer's features. The starter's:
-16 crops of 8 s a step, about 0.3 s a step on two CPU cores. A run that was stopped goes
-on from its newest checkpoint in `run_dir`.
+Masked prediction first, then k-means of the middle layer's features, both over batches
+of crops on the same mesh. The starter's: 16 crops of 8 s a step, about 0.3 s a step on
+two CPU cores. A run that was stopped goes on from its newest checkpoint in `run_dir`.
 """
 
 import dataclasses
@@ -15,13 +15,14 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, rng, writers
+from musicrl_jax.core import arrays, errors, sharding, writers
 from musicrl_jax.data import mel_batches
-from musicrl_jax.models.semantic import adapter, objective
+from musicrl_jax.models.semantic import adapter, clusters, objective
 from musicrl_jax.models.semantic import config as semantic_config
+from musicrl_jax.nn import streaming_kmeans
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
 from musicrl_jax.runs import mel_corpus
@@ -38,8 +39,8 @@ class PretrainSemanticConfig:
       semantic: sizes; `mel_mean` and `mel_deviation` are measured on the corpus.
       pretrain: steps, learning rate, checkpoints.
       batch_size: crops of a step.
-      crop_frames: frames of a crop.
-      cluster_frames: frames that the clusters are fitted to.
+      crop_frames: tokens of a crop.
+      cluster_steps: batches that the clusters are fitted to.
     """
 
     manifest: str
@@ -55,18 +56,20 @@ class PretrainSemanticConfig:
     )
     batch_size: int = 16
     crop_frames: int = 200
-    cluster_frames: int = 60_000
+    cluster_steps: int = 200
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.crop_frames) < 1:
+        if min(self.batch_size, self.crop_frames, self.cluster_steps) < 1:
             raise errors.InputError(
-                "PretrainSemanticConfig needs batch_size and crop_frames of 1 or more; "
-                f"got {self.batch_size} and {self.crop_frames}."
+                "PretrainSemanticConfig needs batch_size, crop_frames and "
+                f"cluster_steps of 1 or more; got {self.batch_size}, "
+                f"{self.crop_frames} and {self.cluster_steps}."
             )
-        if self.cluster_frames < self.semantic.clusters:
+        if self.batch_size * self.crop_frames < self.semantic.clusters:
             raise errors.InputError(
-                "PretrainSemanticConfig.cluster_frames must be at least the "
-                f"{self.semantic.clusters} clusters; got {self.cluster_frames}."
+                "PretrainSemanticConfig.batch_size * crop_frames must be at least the "
+                f"{self.semantic.clusters} clusters; got {self.batch_size} and "
+                f"{self.crop_frames}."
             )
 
 
@@ -82,13 +85,18 @@ def run(
     corpus = mel_corpus.load(
         pathlib.Path(config.manifest),
         config.semantic.mel,
-        min_frames=config.crop_frames,
+        min_frames=config.crop_frames * config.semantic.frames_per_token,
     )
     mean, deviation = corpus.level()
     sizes = dataclasses.replace(config.semantic, mel_mean=mean, mel_deviation=deviation)
     trainer = objective.SemanticObjective(config=sizes)
-    state = _train(config, trainer, corpus, hooks)
-    params = _cluster(config, sizes, step.trained_params(state), corpus)
+    batches = _batches(config, corpus)
+    state = _train(config, trainer, batches, hooks)
+    encoder = step.trained_params(state)
+    params = {
+        "network": encoder,
+        "centroids": _cluster(config, sizes, encoder, batches, hooks),
+    }
     out = pathlib.Path(config.out)
     weights.save_weights(out, params, "semantic", dataclasses.asdict(sizes))
     figures = _figures(trainer, state, params, corpus)
@@ -110,20 +118,25 @@ def load(path: pathlib.Path) -> tuple[adapter.Semantic, arrays.Params]:
     )
 
 
+def _batches(
+    config: PretrainSemanticConfig, corpus: mel_corpus.MelCorpus
+) -> mel_batches.MelBatches:
+    return mel_batches.MelBatches(
+        mels=corpus.train_mels,
+        batch_size=config.batch_size,
+        frames=(config.crop_frames * config.semantic.frames_per_token,),
+        seed=config.pretrain.seed,
+    )
+
+
 def _train(
     config: PretrainSemanticConfig,
     trainer: objective.SemanticObjective,
-    corpus: mel_corpus.MelCorpus,
+    batches: mel_batches.MelBatches,
     hooks: loop.Hooks | None,
 ) -> step.PretrainState:
     run_dir = pathlib.Path(config.run_dir)
     store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    batches = mel_batches.MelBatches(
-        mels=corpus.train_mels,
-        batch_size=config.batch_size,
-        frames=(config.crop_frames,),
-        seed=config.pretrain.seed,
-    )
     metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
     state = loop.train(trainer, batches, config.pretrain, metrics, store, hooks)
     store.close()
@@ -134,20 +147,27 @@ def _cluster(
     config: PretrainSemanticConfig,
     sizes: semantic_config.SemanticConfig,
     encoder: arrays.Params,
-    corpus: mel_corpus.MelCorpus,
-) -> arrays.Params:
-    """Returns the tokenizer's parameters, clusters fitted to training frames."""
-    tokenizer = adapter.make_semantic(sizes)
-    features = jax.jit(tokenizer.features)
-    per_clip = -(-config.cluster_frames // len(corpus.train_mels))
-    generator = np.random.default_rng(config.pretrain.seed)
-    sample: list[Float[np.ndarray, "n d"]] = []
-    for mel in corpus.train_mels:
-        frames = np.asarray(features(encoder, mel[None].astype(np.float32)))[0]
-        count = min(per_clip, len(frames))
-        sample.append(frames[generator.choice(len(frames), count, replace=False)])
-    key = rng.stream(jax.random.key(config.pretrain.seed), "clusters")
-    return tokenizer.finish(key, encoder, jnp.asarray(np.concatenate(sample)))
+    batches: mel_batches.MelBatches,
+    hooks: loop.Hooks | None,
+) -> Float[Array, "c d"]:
+    """Returns the centroids of the middle layer's features of training crops."""
+    mesh = sharding.make_mesh(config.pretrain.mesh)
+    place = sharding.batch_sharding(mesh)
+    fitting = clusters.ClusterStep(
+        tokenizer=adapter.make_semantic(sizes),
+        kmeans=streaming_kmeans.StreamingKMeans(
+            size=sizes.clusters, steps=config.cluster_steps
+        ),
+        encoder=encoder,
+        first=jax.device_put(batches.batch(0), place),
+    )
+    settings = dataclasses.replace(config.pretrain, steps=config.cluster_steps)
+    run_dir = pathlib.Path(config.run_dir)
+    store = snapshots.TreeSnapshots(run_dir / "clusters", keep=config.pretrain.keep)
+    metrics = writers.JsonLinesWriter(run_dir / "clusters.jsonl")
+    state = loop.train_with(fitting, batches, settings, metrics, store, hooks)
+    store.close()
+    return state.centroids
 
 
 def _figures(
@@ -165,6 +185,7 @@ def _figures(
         for mel in held_out
     ]
     frames = min(mel.shape[0] for mel in held_out)
+    frames -= frames % trainer.config.frames_per_token
     batch = {"mel": jnp.stack([jnp.asarray(mel[:frames]) for mel in held_out[:32]])}
     loss, (_, metrics) = jax.jit(trainer.loss)(
         step.trained_params(state), state.statistics, batch, jax.random.key(0)

@@ -33,6 +33,16 @@ def test_text_has_one_line_a_field(capsys):
     assert lines == ["path:   a.wav", "reward: 0.5", "rows:   [1, 2]"]
 
 
+def test_records_are_a_table(capsys):
+    output.show((RESULT, dataclasses.replace(RESULT, rows=())), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "path   reward  rows",
+        "a.wav  0.5     [1, 2]",
+        "a.wav  0.5     []",
+    ]
+
+
 def test_nothing_is_shown_for_nothing(capsys):
     output.show(None, as_json=False)
     assert capsys.readouterr().out == ""

@@ -1,10 +1,13 @@
 """k-means and residual k-means."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.cluster.vq
+import sklearn.cluster
 
 from musicrl_jax.core import errors
 from musicrl_jax.nn import clustering
@@ -31,6 +34,20 @@ def test_kmeans_error_is_near_scipys_from_several_starts():
     ours = clustering.fit_kmeans(jax.random.key(0), points, 8)
     _, distances = scipy.cluster.vq.vq(np.asarray(points), np.asarray(ours))
     assert distances.mean() < 1.05 * distortion
+
+
+@pytest.mark.parametrize("iterations", [1, 8])
+def test_lloyd_makes_of_the_same_start_what_scikit_learn_makes(iterations):
+    points = np.random.default_rng(3).normal(size=(500, 5)).astype(np.float32)
+    first = points[:12]
+    ours = clustering.lloyd(jnp.asarray(points), jnp.asarray(first), iterations)
+    with warnings.catch_warnings():
+        # It warns of iterations that end before they settle.
+        warnings.simplefilter("ignore")
+        theirs = sklearn.cluster.KMeans(
+            12, init=first, n_init=1, max_iter=iterations, tol=0, algorithm="lloyd"
+        ).fit(points)
+    np.testing.assert_allclose(ours, theirs.cluster_centers_, rtol=1e-5, atol=1e-5)
 
 
 def test_centroids_are_the_means_of_their_points():

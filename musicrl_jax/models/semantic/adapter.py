@@ -27,14 +27,14 @@ class Semantic:
         return self.tokenize_mel(params, spectrogram.log_mel(waveform, self.config.mel))
 
     def tokenize_mel(
-        self, params: arrays.Params, mel: Float[Array, "b f m"]
+        self, params: arrays.Params, mel: Float[Array, "b frames m"]
     ) -> Int[Array, "b f"]:
         """Returns `tokenize` of clips whose log-mel spectrogram is at hand."""
         features = self.features(params["network"], mel)
         return clustering.nearest(features, params["centroids"]).astype(jnp.int32)
 
     def features(
-        self, encoder: arrays.Params, mel: Float[Array, "b f m"]
+        self, encoder: arrays.Params, mel: Float[Array, "b frames m"]
     ) -> Float[Array, "b f d"]:
         """Returns the features that are clustered."""
         module = network.SemanticEncoder(config=self.config)
@@ -50,16 +50,6 @@ class Semantic:
             "network": network.init_params(self.config, key),
             "centroids": jnp.zeros((self.config.clusters, self.config.width)),
         }
-
-    def finish(
-        self,
-        key: Key[Array, ""],
-        encoder: arrays.Params,
-        features: Float[Array, "n d"],
-    ) -> dict[str, Any]:
-        """Returns the parameters of a trained encoder; clusters its `features`."""
-        centroids = clustering.fit_kmeans(key, features, self.config.clusters)
-        return {"network": encoder, "centroids": centroids}
 
 
 def make_semantic(config: semantic_config.SemanticConfig) -> Semantic:

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Key
 from musicrl_jax.core import arrays
 from musicrl_jax.models.semantic import config as semantic_config
 from musicrl_jax.models.semantic import losses, network
+from musicrl_jax.nn import convolution
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SemanticObjective:
-    """Batches `{"mel": [b, f, m]}` of log-mel crops."""
+    """Batches `{"mel": [b, frames, m]}` of log-mel crops, each of whole tokens."""
 
     config: semantic_config.SemanticConfig
 
@@ -31,19 +32,20 @@ class SemanticObjective:
         batch: Mapping[str, Array],
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], tuple[arrays.Params, dict[str, Float[Array, ""]]]]:
-        """Returns the cross-entropy of the hidden frames' targets, in nats."""
+        """Returns the cross-entropy of the hidden tokens' targets, in nats."""
         mel = batch["mel"].astype(jnp.float32)
         sizes = self.config
-        batch_size, frames, _ = mel.shape
+        merged = convolution.merge_frames(
+            (mel - sizes.mel_mean) / sizes.mel_deviation, sizes.frames_per_token
+        )
+        batch_size, frames, _ = merged.shape
         mask = losses.span_mask(
             key, batch_size, frames, sizes.mask_share, sizes.mask_frames
         )
         encoder = network.SemanticEncoder(config=sizes).bind({"params": params})
         logits = encoder(mel, mask)
         targets = losses.projection_targets(
-            (mel - sizes.mel_mean) / sizes.mel_deviation,
-            statistics["projections"],
-            statistics["codebooks"],
+            merged, statistics["projections"], statistics["codebooks"]
         )
         loss, metrics = losses.masked_prediction_loss(logits, targets, mask)
         return loss, (statistics, metrics)

@@ -7,6 +7,7 @@ import pytest
 
 from musicrl_jax.core import errors, protocols
 from musicrl_jax.models.semantic import adapter, config, objective
+from musicrl_jax.nn import clustering
 
 SIZES = config.SemanticConfig(
     fft_size=640,
@@ -33,7 +34,8 @@ def params():
     fresh = jax.jit(TOKENIZER.init_params)(jax.random.key(0))
     sound = 0.1 * jax.random.normal(jax.random.key(1), (4, 30, 8)) - 4
     features = features_of(fresh["network"], sound).reshape(-1, 16)
-    return TOKENIZER.finish(jax.random.key(2), fresh["network"], features)
+    centroids = clustering.fit_kmeans(jax.random.key(2), features, SIZES.clusters)
+    return {"network": fresh["network"], "centroids": centroids}
 
 
 def test_one_token_a_frame_in_range(params):
@@ -103,7 +105,18 @@ def test_targets_are_statistics_that_the_loss_returns_unchanged():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"blocks": 2, "token_block": 3}, {"mask_share": 1.0}, {"clusters": 0}]
+    "fields",
+    [
+        {"blocks": 2, "token_block": 3},
+        {"mask_share": 1.0},
+        {"clusters": 0},
+        {"heads": -1},
+        {"heads": 4, "blocks": 2, "token_block": 2},
+        {"remat": True},
+        {"dtype": "bfloat16"},
+        {"frames_per_token": 3},
+        {"frames_per_token": 4, "num_mels": 66},
+    ],
 )
 def test_sizes_that_cannot_be_are_refused(fields):
     with pytest.raises(errors.InputError, match="SemanticConfig"):
