@@ -12,6 +12,9 @@ from musicrl_jax.core import errors
 Manifest = Annotated[
     str | None, typer.Option("--manifest", help="Audio and captions, as JSON lines.")
 ]
+Networks = Annotated[
+    str | None, typer.Option("--networks", help="Folder of trained networks.")
+]
 Material = Annotated[
     str | None,
     typer.Option(
@@ -42,6 +45,7 @@ class Network(enum.StrEnum):
     MUSICLM = "musiclm"
     ATTRIBUTES = "attributes"
     QUALITY = "quality"
+    SOUNDSTORM = "soundstorm"
 
 
 MATERIAL = {Network.MUSICLM: "tokens", Network.QUALITY: "ratings"}
@@ -167,9 +171,7 @@ def pool(
 
 def tokenize(
     manifest: Manifest = None,
-    networks: Annotated[
-        str | None, typer.Option("--networks", help="Folder of trained networks.")
-    ] = None,
+    networks: Networks = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Token cache to write.")
     ] = None,
@@ -204,6 +206,10 @@ def pretrain(
     network: Annotated[Network, typer.Argument(help="Which network to train.")],
     run_dir: options.RunDir = None,
     manifest: Material = None,
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="For soundstorm: folder of the codec."),
+    ] = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Weights file to write.")
     ] = None,
@@ -216,6 +222,7 @@ def pretrain(
     fields = {
         "run_dir": run_dir,
         MATERIAL.get(network, "manifest"): manifest,
+        "networks": networks,
         "out": out,
         "PretrainConfig.seed": seed,
     }
