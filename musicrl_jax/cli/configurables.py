@@ -38,6 +38,9 @@ def _pretrain(network: str, config: str) -> Command:
 
 COMMANDS = {
     "actor": Command(module="runs.actor", config="RunConfig"),
+    "bench_soundstorm": Command(
+        module="runs.bench_soundstorm", config="BenchSoundStormConfig"
+    ),
     "corpus": Command(
         module="runs.corpus",
         config="CorpusConfig",
@@ -79,6 +82,7 @@ COMMANDS = {
 CONFIGURABLES = {
     "ActorConfig": "acting.config",
     "Augmentation": "models.mulan.objective",
+    "BenchSoundStormConfig": "runs.bench_soundstorm",
     "CaptionPoolConfig": "runs.caption_pool",
     "CodecConfig": "models.codec.config",
     "CodecLossConfig": "models.codec.config",

@@ -1,5 +1,6 @@
-"""Commands that only look: `config` and `doctor`."""
+"""Commands that only look: `config`, `doctor` and `bench`."""
 
+import enum
 import importlib.metadata
 import pathlib
 import platform
@@ -8,10 +9,16 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import configurables, options, output
+from musicrl_jax.cli import configurables, options, output, running
 from musicrl_jax.core import errors
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore")
+
+
+class Benchmark(enum.StrEnum):
+    """What `musicrl bench` can measure."""
+
+    SOUNDSTORM = "soundstorm"
 
 
 def config(
@@ -56,4 +63,14 @@ def doctor(json: options.Json = False) -> None:
     output.show(found | versions, as_json=json)
 
 
-COMMANDS = (config, doctor)
+def bench(
+    part: Annotated[Benchmark, typer.Argument(help="What to measure.")],
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    json: options.Json = False,
+) -> None:
+    """Measure how fast a part runs on this machine."""
+    running.run(f"bench_{part}", gin_file, gin_param, {}, as_json=json)
+
+
+COMMANDS = (config, doctor, bench)
