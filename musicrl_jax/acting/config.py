@@ -12,6 +12,8 @@ class ActorConfig:
     Attributes:
       clips: clips sampled together and stored as one object.
       samples_per_prompt: clips for each caption (more than 1 suits a group baseline).
+      fine_levels: whether rewards hear the codec's fine levels, which SoundStorm adds;
+        off, because it takes many more operations than decoding the coarse ones.
       max_pending_clips: stored clips that no batch has used yet, over all actors, at
         which an actor waits. Bounds the lag and the disk.
       poll_seconds: pause between two looks at the store.
@@ -21,6 +23,7 @@ class ActorConfig:
 
     clips: int = 16
     samples_per_prompt: int = 1
+    fine_levels: bool = False
     max_pending_clips: int = 64
     poll_seconds: float = 0.2
     publication_timeout_seconds: float = 300.0

@@ -39,6 +39,9 @@ def _pretrain(network: str, config: str) -> Command:
 COMMANDS = {
     "actor": Command(module="runs.actor", config="RunConfig"),
     "captions": Command(module="runs.caption_mixture", config="CaptionMixtureConfig"),
+    "bench_soundstorm": Command(
+        module="runs.bench_soundstorm", config="BenchSoundStormConfig"
+    ),
     "corpus": Command(
         module="runs.corpus",
         config="CorpusConfig",
@@ -64,6 +67,7 @@ COMMANDS = {
     "pretrain_semantic": _pretrain("semantic", "PretrainSemanticConfig"),
     "pretrain_soundstream": _pretrain("soundstream", "PretrainSoundStreamConfig"),
     "probe": Command(module="runs.probe", config="ProbeConfig", progress="progress"),
+    "pretrain_soundstorm": _pretrain("soundstorm", "PretrainSoundStormConfig"),
     "ratings": Command(
         module="runs.degradation_corpus",
         config="DegradationCorpusConfig",
@@ -83,10 +87,12 @@ CONFIGURABLES = {
     "AdversarialConfig": "pretraining.adversarial_config",
     "Augmentation": "models.mulan.objective",
     "CaptionMixtureConfig": "runs.caption_mixture",
+    "BenchSoundStormConfig": "runs.bench_soundstorm",
     "CaptionPoolConfig": "runs.caption_pool",
     "CodecConfig": "models.codec.config",
     "CodecLossConfig": "models.codec.config",
     "CorpusConfig": "runs.corpus",
+    "DecodingConfig": "models.soundstorm.config",
     "DegradationCorpusConfig": "runs.degradation_corpus",
     "DemoConfig": "runs.demo",
     "DiscriminatorConfig": "models.soundstream.config",
@@ -106,6 +112,7 @@ CONFIGURABLES = {
     "PretrainSemanticConfig": "runs.pretrain_semantic",
     "PretrainSoundStreamConfig": "runs.pretrain_soundstream",
     "ProbeConfig": "runs.probe",
+    "PretrainSoundStormConfig": "runs.pretrain_soundstorm",
     "QualityConfig": "models.quality.config",
     "RewardConfig": "runs.run_config",
     "RunConfig": "runs.run_config",
@@ -113,6 +120,7 @@ CONFIGURABLES = {
     "SimulatedRatersConfig": "synthesis.simulated_raters",
     "SoundStreamConfig": "models.soundstream.config",
     "SoundStreamLossConfig": "models.soundstream.config",
+    "SoundStormConfig": "models.soundstorm.config",
     "StarterConfig": "runs.starter",
     "Stream": "core.layout",
     "TokenLayout": "core.layout",

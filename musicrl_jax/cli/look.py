@@ -1,5 +1,6 @@
-"""Commands that only look: `config`, `describe`, `probe` and `doctor`."""
+"""Commands that only look: `config`, `describe`, `probe`, `doctor` and `bench`."""
 
+import enum
 import importlib.metadata
 import pathlib
 import platform
@@ -12,6 +13,12 @@ from musicrl_jax.cli import configurables, options, output, running
 from musicrl_jax.core import errors
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore")
+
+
+class Benchmark(enum.StrEnum):
+    """What `musicrl bench` can measure."""
+
+    SOUNDSTORM = "soundstorm"
 
 
 def config(
@@ -100,4 +107,14 @@ def doctor(json: options.Json = False) -> None:
     output.show(found | versions, as_json=json)
 
 
-COMMANDS = (config, describe, probe, doctor)
+def bench(
+    part: Annotated[Benchmark, typer.Argument(help="What to measure.")],
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    json: options.Json = False,
+) -> None:
+    """Measure how fast a part runs on this machine."""
+    running.run(f"bench_{part}", gin_file, gin_param, {}, as_json=json)
+
+
+COMMANDS = (config, describe, probe, doctor, bench)

@@ -10,6 +10,9 @@ from musicrl_jax.cli import options, running
 Manifest = Annotated[
     str | None, typer.Option("--manifest", help="Audio and captions, as JSON lines.")
 ]
+Networks = Annotated[
+    str | None, typer.Option("--networks", help="Folder of trained networks.")
+]
 Material = Annotated[
     str | None,
     typer.Option(
@@ -31,6 +34,7 @@ class Network(enum.StrEnum):
     MUSICLM = "musiclm"
     ATTRIBUTES = "attributes"
     QUALITY = "quality"
+    SOUNDSTORM = "soundstorm"
 
 
 MATERIAL = {Network.MUSICLM: "tokens", Network.QUALITY: "ratings"}
@@ -53,9 +57,7 @@ def corpus(
 
 def tokenize(
     manifest: Manifest = None,
-    networks: Annotated[
-        str | None, typer.Option("--networks", help="Folder of trained networks.")
-    ] = None,
+    networks: Networks = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Folder for the shards of tokens.")
     ] = None,
@@ -104,6 +106,10 @@ def pretrain(
     network: Annotated[Network, typer.Argument(help="Which network to train.")],
     run_dir: options.RunDir = None,
     manifest: Material = None,
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="For soundstorm: folder of the codec."),
+    ] = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Weights file to write.")
     ] = None,
@@ -123,6 +129,7 @@ def pretrain(
     fields = {
         "run_dir": run_dir,
         MATERIAL.get(network, "manifest"): manifest,
+        "networks": networks,
         "out": out,
         "PretrainConfig.seed": seed,
         "PretrainConfig.tensorboard": tensorboard or None,

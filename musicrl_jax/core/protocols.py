@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from musicrl_jax.core import arrays, layout
 
@@ -113,6 +113,35 @@ class Codec(Protocol):
         self, params: arrays.Params, codes: Int[Array, "b f l"]
     ) -> Float[Array, "b n"]:
         """Returns the waveform of codes with any number of levels l, low to high."""
+        ...
+
+
+@runtime_checkable
+class FineStage(Protocol):
+    """A codec's coarse levels to all its levels."""
+
+    @property
+    def coarse_levels(self) -> int:
+        """Levels that `refine` is given, the lowest."""
+        ...
+
+    @property
+    def levels(self) -> int:
+        """Levels that `refine` returns."""
+        ...
+
+    def refine(
+        self,
+        params: arrays.Params,
+        coarse: Int[Array, "b f c"],
+        keys: Key[Array, " b"],
+        semantic: Int[Array, "b f"] | None = None,
+    ) -> Int[Array, "b f l"]:
+        """Returns the codes of all levels; the given ones stay as they are.
+
+        A clip depends on its codes and its key, not on its batch. Stages that do not
+        read semantic tokens ignore them.
+        """
         ...
 
 

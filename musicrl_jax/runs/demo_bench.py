@@ -61,6 +61,7 @@ class Bench:
       prompts: what clips are made for.
       keys: one a prompt.
       clips: clips made at a time.
+      listen: tokens to waveform for people, with fine levels where there are any.
     """
 
     actor: actors.Actor
@@ -69,6 +70,7 @@ class Bench:
     prompts: tuple[prompts_lib.Prompt, ...]
     keys: Key[Array, " b"]
     clips: int
+    listen: actors.Render
 
     def make(self, params: arrays.Params) -> Made:
         """Makes one clip for each prompt with its key."""
@@ -139,4 +141,5 @@ def load(
         prompts=tuple(prompts),
         keys=rng.clip_keys(jax.random.key(config.seed), "demo", 0, len(prompts)),
         clips=clips,
+        listen=sound.render,
     )

@@ -4,6 +4,8 @@ import dataclasses
 import platform
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from musicrl_jax.evaluation import comparison, facts, report_data
 from musicrl_jax.runs import demo_bench, demo_references, run_config
@@ -87,15 +89,16 @@ def _examples(judged: Judged, count: int) -> list[report_data.Example]:
     share = -(-count // len(set(kinds)))
     first = [
         index for index, kind in enumerate(kinds) if kinds[:index].count(kind) < share
-    ]
+    ][:count]
+    before, after = (
+        np.asarray(judged.bench.listen(jnp.asarray(made.clips.tokens[first])))
+        for made in (judged.before, judged.after)
+    )
     return [
         report_data.Example(
-            index=index,
-            seed=index,
-            before=judged.before.clips.waveform[index],
-            after=judged.after.clips.waveform[index],
+            index=index, seed=index, before=before[place], after=after[place]
         )
-        for index in first[:count]
+        for place, index in enumerate(first)
     ]
 
 

@@ -52,6 +52,9 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
             f"{prompts}. Write them with `musicrl starter`, or copy them there."
         )
     hashes["prompts"] = _sha256(prompts)
+    if config.actor.fine_levels:
+        weights.read_config(directory / system.SOUNDSTORM)
+        hashes[system.SOUNDSTORM] = _sha256(directory / system.SOUNDSTORM)
     if config.reward.quality:
         path = pathlib.Path(config.reward.quality_weights)
         weights.read_config(path)

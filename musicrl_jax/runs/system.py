@@ -19,12 +19,14 @@ from musicrl_jax.runs import (
     pretrain_mulan,
     pretrain_musiclm,
     pretrain_quality,
+    pretrain_soundstorm,
 )
 from musicrl_jax.runs import run_config as run_configs
 from musicrl_jax.sampling import loop, renderer
 
 TRAIN_CAPTIONS = "captions_train.jsonl"
 HELD_OUT_PROMPTS = "prompts_held_out.json"
+SOUNDSTORM = "soundstorm.safetensors"
 
 
 def networks_directory(directory: str = "") -> pathlib.Path:
@@ -73,20 +75,36 @@ def load_language(directory: pathlib.Path) -> Language:
 
 
 class Sound:
-    """Codec and joint embedder: captions to conditioning, tokens to waveform."""
+    """Codec, fine stage and embedder: captions to conditioning, tokens to waveform."""
 
     def __init__(self, directory: pathlib.Path, policy: protocols.Policy) -> None:
-        """Reads `codec.safetensors` and `mulan.safetensors`."""
+        """Reads codec and MuLan, and SoundStorm where it lies beside them.
+
+        Raises:
+          InputError: where a file is missing or damaged, or SoundStorm was trained for
+            another codec or other coarse levels.
+        """
         self.codec, self._codec_params = codecs.load(directory / "codec.safetensors")
         self.embedder, self.embedder_params, self.tokenizer = pretrain_mulan.load(
             directory / "mulan.safetensors"
         )
-        self._render = renderer.Renderer(layout=policy.layout, codec=self.codec)
+        self._coarse = renderer.Renderer(layout=policy.layout, codec=self.codec)
+        self._full, self._fine_params = self._coarse, None
+        if (directory / SOUNDSTORM).is_file():
+            fine, self._fine_params = pretrain_soundstorm.load(
+                directory / SOUNDSTORM, self.codec.config
+            )
+            self._full = dataclasses.replace(self._coarse, fine=fine)
 
     @property
     def sample_rate_hz(self) -> int:
         """Samples in a second of `render`'s waveforms."""
         return self.codec.sample_rate_hz
+
+    @property
+    def has_fine(self) -> bool:
+        """Whether `render` adds fine levels."""
+        return self._fine_params is not None
 
     def condition(self, captions: Sequence[str]) -> Int[np.ndarray, "b k"]:
         """Returns the MuLan tokens of captions."""
@@ -94,8 +112,12 @@ class Sound:
         return np.asarray(_text_codes(self.embedder, self.embedder_params, ids))
 
     def render(self, tokens: Int[Array, "b f q"]) -> Float[Array, "b n"]:
-        """Returns the waveform of clips."""
-        return self._render(self._codec_params, tokens)
+        """Returns the waveform of clips for listeners: with fine levels, if any."""
+        return self._full(self._codec_params, tokens, self._fine_params)
+
+    def render_coarse(self, tokens: Int[Array, "b f q"]) -> Float[Array, "b n"]:
+        """Returns the waveform of the coarse levels alone, which takes less time."""
+        return self._coarse(self._codec_params, tokens)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -171,7 +193,16 @@ class Sampler:
 def make_actor(
     config: run_configs.RunConfig, language: Language, sound: Sound
 ) -> actors.Actor:
-    """Returns what actors and the evaluator of a run do with captions."""
+    """Returns what actors and the evaluator of a run do with captions.
+
+    Raises:
+      InputError: where rewards should hear fine levels and there is no SoundStorm.
+    """
+    if config.actor.fine_levels and not sound.has_fine:
+        raise errors.InputError(
+            f"ActorConfig.fine_levels needs {SOUNDSTORM} beside the networks; there is "
+            "none. Train one with `musicrl pretrain soundstorm`, or switch it off."
+        )
     return actors.Actor(
         condition=sound.condition,
         sample=Sampler(
@@ -179,6 +210,6 @@ def make_actor(
             num_frames=language.policy.layout.num_frames(config.clip_seconds),
             temperature=config.learner.temperature,
         ),
-        render=sound.render,
+        render=sound.render if config.actor.fine_levels else sound.render_coarse,
         reward=make_reward(config.reward, sound),
     )

@@ -13,11 +13,12 @@ from musicrl_jax.sampling import loop, renderer
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Networks:
-    """Parameters of the networks that `Generator` runs."""
+    """Parameters of the networks that `Generator` runs; `fine` where it has one."""
 
     policy: arrays.Params
     embedder: arrays.Params
     codec: arrays.Params
+    fine: arrays.Params | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Generator:
       codec: clip tokens to waveform.
       encode: captions to fixed-width text ids, 0 for padding.
       temperature: T of sampling.
+      fine: the codec's coarse levels to all of them; None for a codec without more.
     """
 
     policy: protocols.Policy
@@ -37,6 +39,7 @@ class Generator:
     codec: protocols.Codec
     encode: Callable[[list[str]], Int[np.ndarray, "b w"]]
     temperature: float = 0.99
+    fine: protocols.FineStage | None = None
 
     def condition(
         self, params: arrays.Params, captions: Sequence[str]
@@ -75,5 +78,8 @@ class Generator:
         clips = loop.sample(
             self.policy, networks.policy, conditioning, keys, frames, self.temperature
         )
-        render = renderer.Renderer(layout=self.policy.layout, codec=self.codec)
-        return clips, np.asarray(render(networks.codec, clips.tokens))
+        render = renderer.Renderer(
+            layout=self.policy.layout, codec=self.codec, fine=self.fine
+        )
+        audio = render(networks.codec, clips.tokens, networks.fine)
+        return clips, np.asarray(audio)

@@ -1,37 +1,89 @@
-"""Tokens to waveform."""
+"""Tokens to waveform, with or without the codec's fine levels."""
 
 import dataclasses
 import functools
 
 import jax
-from jaxtyping import Array, Float, Int
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
 
-from musicrl_jax.core import arrays, protocols
+from musicrl_jax.core import arrays, errors, protocols
 from musicrl_jax.core import layout as layouts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Renderer:
-    """Decodes the acoustic tokens of clips; the other streams only guide the policy.
+    """Decodes the acoustic tokens of clips.
+
+    The other streams only guide the policy, and the fine stage where it reads them.
 
     Attributes:
       layout: how frames hold the streams.
       codec: hashable; its parameters come separately.
+      fine: adds the codec's fine levels, likewise; None decodes the coarse ones.
       stream: the name of the codec's stream.
+      guide: the name of the semantic stream.
     """
 
     layout: layouts.TokenLayout
     codec: protocols.Codec
+    fine: protocols.FineStage | None = None
     stream: str = "coarse"
+    guide: str = "semantic"
 
     def __post_init__(self) -> None:
         # Raises an error that names the streams there are.
         self.layout.positions(self.stream)
+        levels = self._stream(self.stream).levels
+        if self.fine is not None and self.fine.coarse_levels != levels:
+            raise errors.InputError(
+                f"The fine stage must continue the policy's {levels} coarse levels; it "
+                f"was trained for {self.fine.coarse_levels}. Train one for this policy."
+            )
 
     @functools.partial(jax.jit, static_argnames="self")
     def __call__(
-        self, params: arrays.Params, tokens: Int[Array, "b f q"]
+        self,
+        params: arrays.Params,
+        tokens: Int[Array, "b f q"],
+        fine_params: arrays.Params | None = None,
     ) -> Float[Array, "b n"]:
-        """Returns waveforms in [-1, 1] at the codec's sample rate."""
-        codes = self.layout.deinterleave(tokens)[self.stream]
+        """Returns waveforms in [-1, 1] at the codec's sample rate.
+
+        Args:
+          params: the codec's.
+          tokens: clips of the layout.
+          fine_params: the fine stage's, where there is one.
+        """
+        streams = self.layout.deinterleave(tokens)
+        codes = streams[self.stream]
+        if self.fine is not None and fine_params is not None:
+            keys = content_keys(codes)
+            guide = self._guide(streams)
+            codes = self.fine.refine(fine_params, codes, keys, guide)
         return self.codec.decode(params, codes)
+
+    def _guide(self, streams: dict[str, Array]) -> Int[Array, "b f"] | None:
+        """Returns the semantic token of each code step, held over a frame's steps."""
+        if self.guide not in streams:
+            return None
+        guide = streams[self.guide][..., 0]
+        return jnp.repeat(guide, streams[self.stream].shape[1] // guide.shape[1], 1)
+
+    def _stream(self, name: str) -> layouts.Stream:
+        return next(stream for stream in self.layout.streams if stream.name == name)
+
+
+def content_keys(codes: Int[Array, "b f c"]) -> Key[Array, " b"]:
+    """Returns a key for each clip that is a hash of its codes.
+
+    So a clip sounds the same whenever, and beside whichever others, it is rendered.
+    """
+    flat = codes.reshape(codes.shape[0], -1).astype(jnp.uint32) + 1
+    # Odd multipliers (Knuth's 2654435761 and steps from it), modulo 2^32.
+    factors = jnp.arange(flat.shape[1], dtype=jnp.uint32) * jnp.uint32(2 * 40_503)
+    factors = factors + jnp.uint32(2_654_435_761)
+    mixed = flat * factors[None]
+    mixed = mixed ^ (mixed >> 15)
+    sums = mixed.sum(axis=1, dtype=jnp.uint32)
+    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(0), seed))(sums)
