@@ -12,15 +12,18 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, writers
+from musicrl_jax.core import arrays, errors, rng, writers
 from musicrl_jax.data import code_cache
 from musicrl_jax.models.codec import config as codec_config
-from musicrl_jax.models.soundstorm import adapter, objective
+from musicrl_jax.models.soundstorm import adapter, objective, warm_start
 from musicrl_jax.models.soundstorm import config as soundstorm_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
@@ -42,6 +45,7 @@ class PretrainSoundStormConfig:
       seconds: the beginning of each clip that is used; shorter clips are left out.
       batch_size: crops of a step.
       crop_frames: code steps of a crop.
+      codebook_start: whether tables and heads begin as the codec's entries.
       level_decay: how likely a fine level is trained over the one below it.
       held_out_clips: held-out clips that checkpoints are measured on.
       held_out_seconds: how much of each.
@@ -69,6 +73,7 @@ class PretrainSoundStormConfig:
     seconds: float = 30.0
     batch_size: int = 16
     crop_frames: int = 200
+    codebook_start: bool = True
     level_decay: float = 0.9
     held_out_clips: int = 12
     held_out_seconds: float = 10.0
@@ -132,12 +137,50 @@ def run(
         frames=config.crop_frames,
         seed=config.pretrain.seed,
     )
-    state = loop.train(trainer, batches, config.pretrain, metrics, store, hooks)
+    start = store
+    if config.codebook_start:
+        start = CodebookStart(
+            store=store,
+            codebooks=encoder.codec_params["codebooks"],
+            seed=config.pretrain.seed,
+        )
+    state = loop.train(trainer, batches, config.pretrain, metrics, start, hooks)
     store.close()
     out = pathlib.Path(config.out)
     if not out.is_file():
         evaluate_and_export(state)
     return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CodebookStart:
+    """Snapshots of a run whose first state knows the codec's entries."""
+
+    store: snapshots.TreeSnapshots
+    codebooks: Float[Array, "l v e"]
+    seed: int
+
+    def save(self, step: int, state: object) -> None:
+        """Starts to write the state of `step`."""
+        self.store.save(step, state)
+
+    def wait(self) -> None:
+        """Returns when every save is on disk."""
+        self.store.wait()
+
+    def restore_newest(self, like: loop.Tree) -> loop.Tree | None:
+        """Returns the newest state, or `like` with tables and heads from the codec."""
+        found = self.store.restore_newest(like)
+        if found is not None or not isinstance(like, step.PretrainState):
+            return found
+        key = rng.stream(jax.random.key(self.seed), "codebooks")
+        params = warm_start.with_codebooks(like.params, self.codebooks, key)
+        placed = jax.tree.map(
+            lambda new, old: jax.device_put(new, old.sharding), params, like.params
+        )
+        averaged = jax.tree.map(jnp.copy, placed) if like.averaged else {}
+        begun = dataclasses.replace(like, params=placed, averaged=averaged)
+        return cast(loop.Tree, begun)
 
 
 def export(

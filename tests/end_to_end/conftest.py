@@ -20,6 +20,8 @@ from musicrl_jax.models.mulan import adapter as mulan
 from musicrl_jax.models.mulan import config as mulan_config
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.models.soundstorm import adapter as soundstorm
+from musicrl_jax.models.soundstorm import config as soundstorm_config
 from musicrl_jax.runs import system
 
 CAPTIONS = [
@@ -45,6 +47,7 @@ def tiny():
         write_codec=write_codec,
         write_mulan=write_mulan,
         write_musiclm=write_musiclm,
+        write_soundstorm=write_soundstorm,
         CAPTIONS=CAPTIONS,
     )
 
@@ -80,8 +83,9 @@ def networks(tmp_path_factory):
     return folder
 
 
-def write_codec(folder, frames_per_code=2):
+def write_codec(folder, frames_per_code=2, levels=4):
     config = codec_config.CodecConfig(
+        levels=levels,
         frames_per_code=frames_per_code,
         width=16,
         num_mels=16,
@@ -153,3 +157,24 @@ def write_musiclm(folder, tokens=TOKENS):
         "layout": dataclasses.asdict(tokens),
     }
     weights.save_weights(folder / "musiclm.safetensors", params, "musiclm", described)
+
+
+def write_soundstorm(folder, levels, semantic_size=0):
+    config = soundstorm_config.SoundStormConfig(
+        levels=levels,
+        coarse_levels=4,
+        codebook_size=16,
+        semantic_size=semantic_size,
+        width=16,
+        heads=2,
+        layers=1,
+        kernel=3,
+    )
+    decoding = soundstorm_config.DecodingConfig(iterations=(3, 1))
+    params = soundstorm.make_soundstorm(config, decoding).init(jax.random.key(5))
+    described = {
+        "soundstorm": dataclasses.asdict(config),
+        "decoding": dataclasses.asdict(decoding),
+    }
+    path = folder / "soundstorm.safetensors"
+    weights.save_weights(path, params, "soundstorm", described)
