@@ -22,7 +22,10 @@ class MulanConfig:
       num_mels: mel bands.
       mel_mean: mean of the log-mel values of music, subtracted.
       mel_deviation: their standard deviation, divided by.
-      audio_widths: features of each stage; each stage halves the frame rate.
+      audio_stem: channels of each convolution over frames and bands before the stages;
+        each halves the bands, the last one also the frames. Empty for none.
+      audio_widths: features of each stage; each stage halves the frame rate, but for
+        the first behind a stem.
       audio_blocks: ConvNeXt blocks of a stage.
       kernel: frames that a block sees.
       min_seconds: the shortest clip that `embed_audio` takes.
@@ -32,17 +35,18 @@ class MulanConfig:
     """
 
     vocabulary_size: int = 4096
-    text_words: int = 64
+    text_words: int = 72
     text_width: int = 128
     text_layers: int = 1
     text_heads: int = 4
     sample_rate_hz: int = 16_000
-    fft_size: int = 1280
+    fft_size: int = 2048
     hop: int = 640
-    num_mels: int = 64
+    num_mels: int = 192
     mel_mean: float = -4.0
     mel_deviation: float = 3.0
-    audio_widths: tuple[int, ...] = (96, 144, 208)
+    audio_stem: tuple[int, ...] = ()
+    audio_widths: tuple[int, ...] = (112, 160, 224)
     audio_blocks: int = 2
     kernel: int = 7
     min_seconds: float = 1.0

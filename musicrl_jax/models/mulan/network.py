@@ -13,6 +13,30 @@ INITIAL_LOG_SCALE = 2.659
 """ln(1 / 0.07), CLIP's initial inverse temperature."""
 
 
+class AudioStem(nn.Module):
+    """Convolutions over frames and bands, which find a sound at any pitch.
+
+    Each halves the bands; the last one also halves the frames.
+    """
+
+    channels: tuple[int, ...]
+
+    def setup(self) -> None:
+        """Declares the convolutions."""
+        last = len(self.channels) - 1
+        self.layers = [
+            nn.Conv(width, (3, 7), strides=(2 if i == last else 1, 2), padding="SAME")
+            for i, width in enumerate(self.channels)
+        ]
+
+    def __call__(self, mel: Float[Array, "b frames m"]) -> Float[Array, "b f d"]:
+        """Returns the channels of all bands as one vector for each second frame."""
+        x = mel[..., None]
+        for layer in self.layers:
+            x = nn.gelu(layer(x))
+        return x.reshape(*x.shape[:2], -1)
+
+
 class AudioTower(nn.Module):
     """Log-mel frames to a vector: strided ConvNeXt stages, then pooling over time.
 
@@ -24,9 +48,12 @@ class AudioTower(nn.Module):
     def setup(self) -> None:
         """Declares the parts."""
         sizes = self.config
+        self.stem = AudioStem(sizes.audio_stem) if sizes.audio_stem else None
         self.halve = [
-            nn.Conv(width, (4,), strides=(2,), padding="SAME")
-            for width in sizes.audio_widths
+            nn.Dense(width)
+            if sizes.audio_stem and not i
+            else nn.Conv(width, (4,), strides=(2,), padding="SAME")
+            for i, width in enumerate(sizes.audio_widths)
         ]
         self.stages = [
             convolution.ConvNeXtStack(
@@ -41,6 +68,7 @@ class AudioTower(nn.Module):
     def __call__(self, mel: Float[Array, "b frames m"]) -> Float[Array, "b e"]:
         """Returns vectors of any length; the mean and spread over time decide."""
         x = (mel - self.config.mel_mean) / self.config.mel_deviation
+        x = self.stem(x) if self.stem else x
         for halve, stage in zip(self.halve, self.stages, strict=True):
             x = stage(halve(x))
         x = self.norm(x)
