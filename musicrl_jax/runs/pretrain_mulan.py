@@ -47,7 +47,7 @@ class PretrainMulanConfig:
       groups_per_batch: groups of such a batch.
       crop_frames: crop lengths; each step takes one of them at random. The shortest is
         the window that rewards score in clips of 5 s (a third of a clip).
-      window_frames: length of the windows that means, codebooks and figures are of: 10 s
+      window_frames: of the windows that means, codebooks and figures are of: 10 s,
         as in the paper, where the clips are as long.
       judged_pairs: held-out pairs that recall is measured on.
       named: attributes whose bare names held-out clips have to be nearest to.
@@ -80,7 +80,7 @@ class PretrainMulanConfig:
     crop_frames: tuple[int, ...] = (42, 84, 136, 248)
     window_frames: int = 248
     judged_pairs: int = 256
-    named: tuple[str, ...] = ("genre", "lead_instrument", "mood", "tempo")
+    named: tuple[str, ...] = ("genre", "lead_instrument", "mood", "tempo", "key")
 
     def __post_init__(self) -> None:
         if self.batch_size < 2 or min(self.crop_frames, default=0) < 1:
