@@ -6,6 +6,7 @@ decoding or transform in the training loop.
 
 import concurrent.futures
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -129,11 +130,23 @@ class MelBatches:
 class CaptionedMelBatches(MelBatches):
     """The same, each crop with one of its clip's captions.
 
+    A contrastive loss learns most from clips that are alike, and of a batch of all
+    genres few are: some batches are drawn from few groups only.
+
     Attributes:
-      texts: for each clip the word ids of its captions.
+      texts: for each clip the word ids of its captions, padded with 0.
+      fullest_share: share of crops whose text is the longest caption of their clip; the
+        others take any of its captions.
+      groups: for each clip the name of its group, such as its genre; empty for none.
+      groups_per_batch: groups that a grouped batch is drawn from.
+      grouped_share: share of batches that are grouped.
     """
 
     texts: Sequence[Int[np.ndarray, "_ w"]]
+    fullest_share: float = 0.0
+    groups: Sequence[str] = ()
+    groups_per_batch: int = 2
+    grouped_share: float = 0.0
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns `mel` as above and `"text"`: int32 [b, w], row by row."""
@@ -141,5 +154,29 @@ class CaptionedMelBatches(MelBatches):
         clips = self._clips(generator)
         frames = int(generator.choice(self.frames))
         mel = crop(generator, self.mels, clips, frames)
-        text = [self.texts[i][generator.integers(len(self.texts[i]))] for i in clips]
+        text = [self._caption(generator, int(clip)) for clip in clips]
         return {"mel": mel, "text": np.stack(text).astype(np.int32)}
+
+    def _caption(
+        self, generator: np.random.Generator, clip: int
+    ) -> Int[np.ndarray, " w"]:
+        captions = self.texts[clip]
+        if generator.random() < self.fullest_share:
+            return captions[np.argmax(np.count_nonzero(captions, axis=1))]
+        return captions[generator.integers(len(captions))]
+
+    def _clips(self, generator: np.random.Generator) -> Int[np.ndarray, " b"]:
+        if self.groups and generator.random() < self.grouped_share:
+            members = self._members
+            count = min(self.groups_per_batch, len(members))
+            chosen = generator.choice(len(members), count, replace=False)
+            pool = np.concatenate([members[i] for i in chosen])
+            if len(pool) >= self.batch_size:
+                return generator.choice(pool, self.batch_size, replace=False)
+        return super()._clips(generator)
+
+    @functools.cached_property
+    def _members(self) -> list[Int[np.ndarray, " n"]]:
+        """The clips of each group."""
+        names = np.asarray(self.groups)
+        return [np.flatnonzero(names == name) for name in np.unique(names)]

@@ -19,12 +19,15 @@ class ConvNeXtConfig:
       kernel: frames that the depthwise convolution sees (odd).
       expansion: width of the hidden layer, as a multiple of `width`.
       initial_scale: starting value of the residual branch's gain (LayerScale).
+      dtype: "float32" or "bfloat16", of activations; None takes the parameters' and
+        the input's.
     """
 
     width: int
     kernel: int = 7
     expansion: int = 3
     initial_scale: float = 0.1
+    dtype: str | None = None
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.expansion < 1:
@@ -75,14 +78,15 @@ class ConvNeXtBlock(nn.Module):
     def __call__(self, x: Float[Array, "b f d"]) -> Float[Array, "b f d"]:
         """Returns features of the same shape."""
         c = self.config
+        dtype = None if c.dtype is None else jnp.dtype(c.dtype)
         hidden = DepthwiseConv(width=c.width, kernel=c.kernel, name="depthwise")(x)
-        hidden = nn.LayerNorm(name="norm")(hidden)
-        hidden = nn.Dense(c.width * c.expansion, name="up")(hidden)
-        hidden = nn.Dense(c.width, name="down")(jax.nn.gelu(hidden))
+        hidden = nn.LayerNorm(dtype=dtype, name="norm")(hidden)
+        hidden = nn.Dense(c.width * c.expansion, dtype=dtype, name="up")(hidden)
+        hidden = nn.Dense(c.width, dtype=dtype, name="down")(jax.nn.gelu(hidden))
         scale = self.param(
             "scale", nn.initializers.constant(c.initial_scale), (c.width,)
         )
-        return x + scale[None, None, :] * hidden
+        return x + (scale[None, None, :] * hidden).astype(x.dtype)
 
 
 class ConvNeXtStack(nn.Module):

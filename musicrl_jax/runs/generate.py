@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from musicrl_jax.audio import levels, waveform
 from musicrl_jax.core import errors, rng
+from musicrl_jax.models.musiclm import guidance
 from musicrl_jax.runs import system
 
 MOST_CHARACTERS = 2000
@@ -28,6 +29,8 @@ class GenerateConfig:
       seed: another seed is another piece.
       networks: directory of the networks; empty means those of the package.
       temperature: of sampling (paper, section 4.2).
+      guidance: of sampling: 1.0 is none, more follows the prompt more closely. Needs a
+        policy that was trained with dropout of its conditioning.
     """
 
     prompts: tuple[str, ...]
@@ -36,6 +39,7 @@ class GenerateConfig:
     seed: int = 0
     networks: str = ""
     temperature: float = 0.99
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -88,7 +92,7 @@ def generate(config: GenerateConfig) -> dict[str, Any]:
     language = system.load_language(networks)
     sound = system.Sound(networks, language.policy)
     sample = system.Sampler(
-        policy=language.policy,
+        policy=guidance.guided(language.policy, config.guidance),
         num_frames=language.policy.layout.num_frames(config.seconds),
         temperature=config.temperature,
     )

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -44,6 +44,7 @@ def load(
     *,
     min_frames: int = 1,
     captioned: bool = False,
+    more: Sequence[pathlib.Path] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> MelCorpus:
     """Reads the clips of a manifest that have `min_frames` frames or more.
@@ -53,12 +54,15 @@ def load(
       config: of the spectrograms.
       min_frames: shorter clips are left out.
       captioned: whether clips without captions are left out, too.
+      more: manifests whose clips of split "train" are added to the training clips.
       progress: called with (clips done, clips in all).
 
     Raises:
       InputError: where a split is left without clips.
     """
     rows = manifest.read_manifest(path).rows
+    for other in more:
+        rows += manifest.read_manifest(other).of_split("train")
     seconds = min_frames * config.hop / config.sample_rate_hz
     fit = tuple(
         row

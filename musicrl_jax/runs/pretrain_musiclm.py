@@ -47,6 +47,8 @@ class PretrainMusicLMConfig:
       text_share: share of crops that are conditioned on a caption.
       start_share: share of crops that begin their clip.
       noise: the largest share of foreign frames in a crop's past.
+      dropout: share of crops without conditioning, for guidance when sampling; needs
+        `MusicLMConfig.null_conditioning`.
       mulan: MuLan's weights, whose codebooks the conditioning starts from; empty for
         a random start.
       start_from: MusicLM's weights that training goes on from; empty for none.
@@ -76,6 +78,7 @@ class PretrainMusicLMConfig:
     text_share: float = 0.7
     start_share: float = 0.3
     noise: float = 0.8
+    dropout: float = 0.0
     mulan: str = ""
     start_from: str = ""
     validation_batches: int = 4
@@ -87,7 +90,7 @@ class PretrainMusicLMConfig:
                 f"validation_batches of 1 or more; got {self.batch_size}, "
                 f"{self.crop_frames} and {self.validation_batches}."
             )
-        for name in ("text_share", "start_share", "noise"):
+        for name in ("text_share", "start_share", "noise", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise errors.InputError(
                     f"PretrainMusicLMConfig.{name} must lie in [0, 1]; got "
@@ -105,7 +108,10 @@ def run(config: PretrainMusicLMConfig, hooks: loop.Hooks | None = None) -> pathl
     cache = token_cache.TokenCache(pathlib.Path(config.tokens))
     _check_layout(cache, config)
     trainer = objective.MusicLMObjective(
-        config=config.musiclm, layout=config.layout, noise=config.noise
+        config=config.musiclm,
+        layout=config.layout,
+        noise=config.noise,
+        dropout=config.dropout,
     )
     evaluate = _evaluation(config, trainer, cache)
 
@@ -204,6 +210,8 @@ def _evaluation(
 ) -> Callable[[arrays.Params], Mapping[str, float]]:
     """Returns what measures losses, on held-out clips where the corpus has any.
 
+    Perplexities are those of the mean losses.
+
     `gap/conditioning` is what conditioning is worth: the nats a token that a clip's own
     caption saves over another clip's in the first second, before the past tells.
     """
@@ -215,7 +223,7 @@ def _evaluation(
     begin = _batches(
         config, cache, held_out, text_share=1.0, start_share=1.0, frames=second
     )
-    loss = jax.jit(dataclasses.replace(trainer, noise=0.0).loss)
+    loss = jax.jit(dataclasses.replace(trainer, noise=0.0, dropout=0.0).loss)
     key = jax.random.key(0)
 
     def evaluate(params: arrays.Params) -> Mapping[str, float]:
@@ -228,9 +236,18 @@ def _evaluation(
             rows = dict(metrics) | {"loss": nats, "gap/conditioning": gap}
             for name, value in rows.items():
                 totals[f"validation/{name}"] += float(value) / config.validation_batches
-        return dict(totals)
+        return dict(totals) | _perplexities(totals)
 
     return evaluate
+
+
+def _perplexities(losses: Mapping[str, float]) -> dict[str, float]:
+    """Returns `validation/perplexity/...` of each `validation/loss/...`."""
+    return {
+        name.replace("loss", "perplexity"): float(np.exp(nats))
+        for name, nats in losses.items()
+        if name.startswith("validation/loss")
+    }
 
 
 def _check_layout(cache: token_cache.TokenCache, config: PretrainMusicLMConfig) -> None:

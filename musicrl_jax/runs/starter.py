@@ -3,9 +3,9 @@
 Required: nothing. Commonly overridden: `StarterConfig.run_dir`, `.num_clips`,
 `.codec_steps`, `.musiclm_steps` (more of each where there is time or an accelerator).
 
-The chain: corpus, codec, semantic tokenizer, MuLan, tokens, MusicLM, attribute judge,
-assets. Each stage leaves a file; a chain that was stopped goes on where it was, in the
-middle of a training run too.
+The chain: corpus, codec, semantic tokenizer, more clips for MuLan, MuLan, tokens,
+MusicLM, attribute judge, assets. Each stage leaves a file; a chain that was stopped
+goes on where it was, in the middle of a training run too.
 """
 
 import dataclasses
@@ -36,6 +36,7 @@ _PLACES = (
     "out",
     "out_dir",
     "manifest",
+    "more_manifests",
     "networks",
     "codec",
     "tokens",
@@ -53,6 +54,8 @@ class StarterConfig:
       seed: of the corpus and of every training run.
       num_clips: clips of the corpus.
       seconds: length of a clip.
+      more_clips: further clips, of `more_seconds`, that MuLan alone is trained on.
+      more_seconds: their length.
       soundfont: a General MIDI .sf2 or .sf3 file.
       workers: rendering processes.
       codec_steps: training steps of the codec.
@@ -67,6 +70,8 @@ class StarterConfig:
     seed: int = 0
     num_clips: int = 1500
     seconds: float = 30.0
+    more_clips: int = 8000
+    more_seconds: float = 10.0
     soundfont: str = corpus.DEFAULT_SOUNDFONT
     workers: int = 2
     codec_steps: int = 0
@@ -115,7 +120,16 @@ def chain(
         soundfont=config.soundfont,
         workers=config.workers,
     )
+    # Another seed gives other clips than those that are held out.
+    further = dataclasses.replace(
+        music,
+        out_dir=str(run_dir / "more"),
+        num_clips=config.more_clips,
+        seconds=config.more_seconds,
+        seed=config.seed + 1,
+    )
     data = str(run_dir / "corpus" / corpus.MANIFEST)
+    more = str(run_dir / "more" / corpus.MANIFEST)
     tokens = str(run_dir / "tokens")
     cut = tokenize_corpus.TokenizeCorpusConfig(
         manifest=data, networks=str(networks), out=tokens, seconds=config.seconds
@@ -124,7 +138,10 @@ def chain(
     tokens_index = pathlib.Path(tokens) / token_cache.INDEX
 
     def train(
-        name: str, run: Callable[..., object], make: Callable[..., Any], **fields: str
+        name: str,
+        run: Callable[..., object],
+        make: Callable[..., Any],
+        **fields: str | tuple[str, ...],
     ) -> stages.Stage:
         out = networks / f"{name}.safetensors"
         fields |= {"run_dir": str(run_dir / name), "out": str(out)}
@@ -140,7 +157,14 @@ def chain(
         _stage("corpus", music, pathlib.Path(data), corpus.build),
         train("codec", codec.run, codec.PretrainCodecConfig, manifest=data),
         train("semantic", semantic.run, semantic.PretrainSemanticConfig, manifest=data),
-        train("mulan", mulan.run, mulan.PretrainMulanConfig, manifest=data),
+        _stage("more", further, pathlib.Path(more), corpus.build),
+        train(
+            "mulan",
+            mulan.run,
+            mulan.PretrainMulanConfig,
+            manifest=data,
+            more_manifests=(more,),
+        ),
         _stage("tokens", cut, tokens_index, tokenize_corpus.run),
         train("musiclm", lm.run, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
         train(
@@ -174,7 +198,8 @@ def _stage(
     described = {
         field: value
         for field, value in dataclasses.asdict(settings).items()
-        if not (field in _PLACES and isinstance(value, str)) and field != "workers"
+        if not (field in _PLACES and isinstance(value, str | tuple))
+        and field != "workers"
     }
     return stages.Stage(
         name=name,

@@ -1,8 +1,10 @@
 """Writes the captions of a plan, in the manner of the MusicCaps data set.
 
 Each clip has several texts: a description of some sentences, a short one, prompts as
-people type them, and a list of tags. Words come from `lexicon/*.toml`, whose lists
-repeat a word that shall come more often.
+people type them, and a list of tags. The description also states key, tempo and metre,
+as the captions of MusicBench do (Melechovsky et al., 2311.08355): genre, instruments
+and mood alone leave many clips of a corpus with the same text. Words come from
+`lexicon/*.toml`, whose lists repeat a word that shall come more often.
 """
 
 import functools
@@ -17,6 +19,8 @@ import numpy as np
 from musicrl_jax.synthesis import moods, plan
 
 OTHERS = ("backing", "detail", "tempo", "mood", "scene")
+COLOURS = ("backing", "detail", "scene")
+"""Sentences that say little about one clip among those of its genre."""
 CONSONANT_SOUNDS = ("uni", "use", "one", "eu", "uk", "ut")
 VOWEL_SOUNDS = ("a", "e", "i", "o", "u", "8", "11", "18", "hour", "honest", "heir")
 PLURAL = ("strings", "drums")
@@ -26,8 +30,8 @@ def write(clip: plan.ClipPlan, seed: int) -> tuple[str, ...]:
     """Returns six captions: long, medium, two prompts, one without genre, tags."""
     random = plan.generator(seed, clip.number, "captions")
     return (
-        _description(clip, random, sentences=5),
-        _description(clip, random, sentences=3),
+        _full_description(clip, random),
+        _description(clip, random),
         _text(clip, random, ["short"]),
         _text(clip, random, ["short"]),
         _text(clip, random, ["free"]),
@@ -42,13 +46,22 @@ def lexicon(name: str) -> dict[str, Any]:
     return tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def _description(
-    clip: plan.ClipPlan, random: np.random.Generator, sentences: int
-) -> str:
-    """Returns an opening, the lead instrument, and others in any order."""
-    kinds = [kind for kind in OTHERS if kind != "backing" or _backing(clip)]
-    others = random.permutation(kinds)[: sentences - 2].tolist()
+def _full_description(clip: plan.ClipPlan, random: np.random.Generator) -> str:
+    """Returns an opening and the lead; facts, mood and two others in any order."""
+    colours = random.permutation(_kinds(clip, COLOURS))[:2].tolist()
+    others = random.permutation(["facts", "mood", *colours]).tolist()
     return _text(clip, random, ["opening", "lead", *others])
+
+
+def _description(clip: plan.ClipPlan, random: np.random.Generator) -> str:
+    """Returns an opening, the lead instrument, and one other sentence."""
+    kinds = _kinds(clip, OTHERS)
+    return _text(clip, random, ["opening", "lead", pick(random, kinds)])
+
+
+def _kinds(clip: plan.ClipPlan, kinds: Sequence[str]) -> list[str]:
+    """Returns those kinds of sentences that a clip has something to say in."""
+    return [kind for kind in kinds if kind != "backing" or _backing(clip)]
 
 
 def _text(

@@ -1,5 +1,7 @@
 """Log-mel clips in memory and their random crops."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -59,6 +61,41 @@ def test_captions_belong_to_their_clips_and_all_are_used():
         np.testing.assert_array_equal(batch["text"][:, 0], clips)
         seen |= set(batch["text"][:, 1].tolist())
     assert seen == {0, 1}
+
+
+def test_the_fullest_caption_comes_as_often_as_asked():
+    texts = [np.asarray([[i, 1, 0], [i, 2, 3]], np.int32) for i in range(1, 6)]
+    batches = mel_batches.CaptionedMelBatches(
+        mels=_mels(), batch_size=5, frames=(6,), texts=texts, fullest_share=0.5
+    )
+    longest = np.concatenate(
+        [batches.batch(step)["text"][:, 2] == 3 for step in range(200)]
+    )
+    # One half, and half of the other half; five standard deviations of 1,000 draws.
+    assert abs(longest.mean() - 0.75) < 5 * np.sqrt(0.75 * 0.25 / 1000)
+
+
+def test_grouped_batches_hold_clips_of_few_groups():
+    groups = ("a", "b", "c", "a", "b", "c", "a", "b", "c")
+    texts = [np.asarray([[i]], np.int32) for i in range(9)]
+    batches = mel_batches.CaptionedMelBatches(
+        mels=[np.zeros((6, 2), np.float16)] * 9,
+        batch_size=4,
+        frames=(6,),
+        texts=texts,
+        groups=groups,
+        groups_per_batch=2,
+        grouped_share=0.5,
+    )
+    counts = []
+    for step in range(200):
+        clips = batches.batch(step)["text"][:, 0]
+        assert len(set(clips.tolist())) == 4
+        counts.append(len({groups[clip] for clip in clips}))
+    # Four of nine clips, three of each group, hold all groups in 9/14 of the draws.
+    assert abs(np.mean(np.asarray(counts) == 3) - 0.5 * 9 / 14) < 0.17
+    whole = dataclasses.replace(batches, batch_size=7, grouped_share=1.0)
+    assert len(set(whole.batch(0)["text"][:, 0].tolist())) == 7
 
 
 def test_crops_longer_than_a_clip_and_too_large_batches_are_refused():

@@ -49,3 +49,11 @@ def test_short_clips_and_those_without_captions_are_left_out(path, captioned, na
 def test_a_split_without_clips_is_refused(path):
     with pytest.raises(errors.InputError, match=r"captioned clips of 1\.00 s"):
         mel_corpus.load(path, MELS, min_frames=50, captioned=True)
+
+
+def test_only_training_clips_of_further_corpora_are_added(path):
+    alone = mel_corpus.load(path, MELS)
+    both = mel_corpus.load(path, MELS, more=[path])
+    assert both.train == alone.train * 2
+    assert both.held_out == alone.held_out
+    assert len(both.train_mels) == 2 * len(alone.train_mels)

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from musicrl_jax.core import errors
+from musicrl_jax.core import errors, protocols
 from musicrl_jax.data import manifest, token_records, token_shards
 from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.models.musiclm import guidance
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop
 from musicrl_jax.runs import pretrain_musiclm
@@ -18,7 +19,7 @@ from musicrl_jax.runs import pretrain_musiclm
 CLIPS, FRAMES = 12, 30
 
 
-def _write_cache(path: pathlib.Path) -> None:
+def _write_cache(path: pathlib.Path, captions: int = 1) -> None:
     """Two kinds of clips, told apart by their conditioning alone at the beginning."""
     kind = np.arange(CLIPS) % 2
     beat = (np.arange(FRAMES)[None, :] + 3 * kind[:, None]) % 4 + 4 * kind[:, None]
@@ -27,7 +28,7 @@ def _write_cache(path: pathlib.Path) -> None:
             path=f"{i}.wav",
             duration_seconds=1.2,
             sample_rate_hz=16_000,
-            captions=("a",),
+            captions=("a",) * captions,
             split="train" if i < 8 else "held_out",
         )
         for i in range(CLIPS)
@@ -43,7 +44,7 @@ def _write_cache(path: pathlib.Path) -> None:
                     row=rows[i],
                     tokens=tokens[i],
                     audio_codes=codes[i, None],
-                    text_codes=codes[i, None] + np.int16(2),
+                    text_codes=codes[i, None][:captions] + np.int16(2),
                 )
                 for i in range(CLIPS)
             ],
@@ -93,11 +94,42 @@ def test_it_learns_what_conditioning_and_past_tell_and_exports_it(
     assert policy.config == config.musiclm
     assert policy.layout == config.layout
     assert jax.tree.structure(params) == jax.tree.structure(policy.abstract_params())
+    for stream in ("semantic", "coarse_0", "coarse_1"):
+        nats = figures[f"validation/loss/{stream}"]
+        perplexity = figures[f"validation/perplexity/{stream}"]
+        np.testing.assert_allclose(perplexity, np.exp(nats), rtol=1e-6)
     # The same run again finds its last checkpoint and has nothing left to do.
     steps: list[int] = []
     hooks = loop.Hooks(progress=lambda step, steps_, row: steps.append(step))
     pretrain_musiclm.run(config, hooks)
     assert not steps
+
+
+def test_sound_without_captions_trains_a_model_that_guidance_can_steer(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = _config(tmp_path)
+    _write_cache(tmp_path / "tokens", captions=0)
+    sizes = dataclasses.replace(config.musiclm, null_conditioning=True)
+    config = dataclasses.replace(config, musiclm=sizes, dropout=0.2)
+    policy, params = pretrain_musiclm.load(pretrain_musiclm.run(config))
+    figures = json.loads((tmp_path / "musiclm.json").read_text("utf-8"))
+    assert figures["validation/gap/conditioning"] > 0.05
+    # Kind 0 has semantic tokens below 4, kind 1 above; without one, both are possible.
+    first = np.zeros((2, 1, 3), np.int32)
+
+    def share_of_kind_1(policy: protocols.Policy) -> np.ndarray:
+        states = policy.frame_states(params, first, np.asarray([[0, 0], [1, 1]]))
+        logits = policy.token_logits(params, states, first)
+        return np.asarray(jax.nn.softmax(logits[:, 0, 0]))[:, 4:].sum(axis=-1)
+
+    low, high = share_of_kind_1(policy)
+    null = share_of_kind_1(guidance.guided(policy, 0.0))
+    assert low < null[0] < high
+    np.testing.assert_allclose(null[0], null[1], rtol=1e-5)
+    lower, higher = share_of_kind_1(guidance.guided(policy, 3.0))
+    assert lower < low
+    assert higher > high
 
 
 def test_training_goes_on_from_given_weights(tmp_path: pathlib.Path) -> None:

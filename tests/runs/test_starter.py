@@ -26,6 +26,7 @@ def test_stages_come_in_the_order_of_their_needs(tmp_path):
         "corpus",
         "codec",
         "semantic",
+        "more",
         "mulan",
         "tokens",
         "musiclm",
@@ -64,6 +65,7 @@ def test_steps_and_seed_reach_each_network():
         if name != "mulan":
             assert after["steps"] == before["steps"]
     assert other["corpus"]["seed"] == 5
+    assert other["more"]["seed"] == 6
 
 
 def test_negative_steps_are_refused():

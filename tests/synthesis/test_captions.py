@@ -75,6 +75,24 @@ def test_long_captions_name_the_lead_instrument():
         assert all(_names(text, names[clip.lead]) for text in TEXTS[clip.number][:2])
 
 
+def test_descriptions_state_key_and_tempo():
+    for clip in PLANS:
+        words = re.findall(r"[\w/]+", TEXTS[clip.number][0])
+        assert f" {clip.key.name}" in TEXTS[clip.number][0]
+        assert str(clip.tempo) in words
+
+
+def test_descriptions_tell_nearly_all_clips_apart():
+    """Two clips with the same genre, lead, mood, key and tempo have the same text."""
+    facts = {
+        (clip.genre.name, clip.lead, clip.mood, clip.key.name, clip.tempo)
+        for clip in PLANS
+    }
+    assert len(facts) > 0.95 * len(PLANS)
+    vague = {(clip.genre.name, clip.lead, clip.mood) for clip in PLANS}
+    assert len(vague) < 0.6 * len(PLANS)
+
+
 def test_no_genre_name_is_shared():
     genres = captions.lexicon("genres")
     owners = {}

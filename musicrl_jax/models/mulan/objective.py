@@ -23,8 +23,8 @@ class Augmentation:
     """
 
     gain: float = 0.5
-    mel_bands: int = 8
-    word_share: float = 0.15
+    mel_bands: int = 16
+    word_share: float = 0.1
 
     def __post_init__(self) -> None:
         if self.gain < 0 or self.mel_bands < 0 or not 0 <= self.word_share < 1:

@@ -5,6 +5,9 @@ import dataclasses
 from musicrl_jax.core import errors, layout
 from musicrl_jax.nn import config as nn_config
 
+NULL = -1
+"""A conditioning token that stands for none."""
+
 
 def make_layout(
     semantic_size: int = 256,
@@ -47,6 +50,8 @@ class MusicLMConfig:
       window_frames: frames that attention sees, the newest included (10 s at 25 Hz).
       conditioning_tokens: MuLan tokens of a clip, the length of axis k.
       conditioning_size: entries of each MuLan codebook.
+      null_conditioning: whether the network has a learned prefix that stands for no
+        conditioning (tokens of -1), which `guidance` needs.
       dtype: "float32" or "bfloat16", of activations.
       scan_layers: whether layers are a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes the layers' activations.
@@ -63,6 +68,7 @@ class MusicLMConfig:
     window_frames: int = 250
     conditioning_tokens: int = 12
     conditioning_size: int = 256
+    null_conditioning: bool = False
     dtype: str = "float32"
     scan_layers: bool = False
     remat: bool = False

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from musicrl_jax.core import arrays
+from musicrl_jax.core import arrays, errors
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.models.musiclm import adapter, losses
 from musicrl_jax.models.musiclm import config as configs
@@ -32,11 +32,24 @@ class MusicLMObjective:
       config: sizes.
       layout: streams of the tokens.
       noise: the largest share of foreign frames in a crop's past; 0 for none.
+      dropout: share of crops that read the null prefix in place of their conditioning
+        (classifier-free guidance: Ho and Salimans, 2207.12598); 0 for none.
     """
 
     config: configs.MusicLMConfig
     layout: layouts.TokenLayout
     noise: float = 0.0
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1 or (
+            self.dropout and not self.config.null_conditioning
+        ):
+            raise errors.InputError(
+                "Dropout of the conditioning must lie in [0, 1) and needs "
+                f"MusicLMConfig.null_conditioning; got {self.dropout} and "
+                f"{self.config.null_conditioning}. Set null_conditioning = True."
+            )
 
     @property
     def policy(self) -> adapter.MusicLMPolicy:
@@ -54,19 +67,32 @@ class MusicLMObjective:
         batch: Mapping[str, Array],
         key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], tuple[arrays.Params, dict[str, Array]]]:
-        """Returns the loss in nats a token, and that of each stream and level."""
+        """Returns the loss in nats a token; loss and perplexity of each position."""
         tokens = jnp.asarray(batch["tokens"], jnp.int32)
+        conditioning = batch["conditioning"]
+        if self.dropout:
+            dropping = jax.random.fold_in(key, 1)
+            conditioning = dropped(conditioning, dropping, self.dropout)
         logits = self.policy.network.apply(
             {"params": params},
             tokens[:, 1:],
             disturbed(tokens[:, :-1], key, self.noise),
-            batch["conditioning"],
+            conditioning,
             batch["offset"],
         )
         nats = losses.cross_entropy(cast(Array, logits), tokens[:, 1:])
         names = position_names(self.layout)
         metrics = {f"loss/{name}": nats[i] for i, name in enumerate(names)}
+        metrics |= {f"perplexity/{x}": jnp.exp(nats[i]) for i, x in enumerate(names)}
         return nats.mean(), (statistics, metrics)
+
+
+def dropped(
+    conditioning: Int[Array, "b k"], key: Key[Array, ""], share: float
+) -> Int[Array, "b k"]:
+    """Returns the conditioning with a share of clips set to the null prefix."""
+    missing = jax.random.bernoulli(key, share, conditioning.shape[:1])
+    return jnp.where(missing[:, None], configs.NULL, conditioning)
 
 
 def disturbed(

@@ -53,6 +53,12 @@ class Temporal(nn.Module):
         self.conditioning = embedding.TupleEmbedding(
             config.conditioning_tokens, config.conditioning_size, config.width, dtype
         )
+        if config.null_conditioning:
+            self.null = self.param(
+                "null",
+                nn.initializers.normal(stddev=0.1),
+                (config.conditioning_tokens, config.width),
+            )
         self.start = self.param(
             "start", nn.initializers.normal(stddev=0.1), (config.width,)
         )
@@ -91,8 +97,11 @@ class Temporal(nn.Module):
     def condition(
         self, conditioning: Int[Array, "b k"]
     ) -> tuple[Float[Array, "b k d"], Float[Array, "b d"]]:
-        """Returns the prefix and its summary."""
+        """Returns the prefix and its summary; -1 stands for no conditioning."""
         prefix = self.conditioning(conditioning)
+        if self.config.null_conditioning:
+            null = self.null.astype(prefix.dtype)[None]
+            prefix = jnp.where(conditioning[..., None] < 0, null, prefix)
         return prefix, self.summarise(prefix.sum(axis=1))
 
     def embed(

@@ -1,5 +1,7 @@
 """The towers as a joint embedder: unit vectors, padding, length, codes."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -133,10 +135,33 @@ def test_augmentation_keeps_what_it_should():
     assert 0.3 < float(jnp.mean(fewer == 0)) < 0.7
 
 
+def test_all_parts_in_half_precision_give_nearly_the_same_vectors():
+    full = dataclasses.replace(
+        SIZES, audio_stem=(3, 4), audio_layers=2, audio_heads=2, text_layers=2
+    )
+    half = dataclasses.replace(full, dtype="bfloat16", scan_layers=True, remat=True)
+    params = jax.jit(adapter.make_mulan(full).init_params)(jax.random.key(0))
+    text = jax.random.randint(jax.random.key(1), (3, 6), 0, 30)
+    vectors = []
+    for sizes in (full, half):
+        mulan = adapter.make_mulan(sizes)
+        sound = jax.jit(mulan.embed_audio)(params, _sound(3, 16_000))
+        vectors.append((sound, jax.jit(mulan.embed_text)(params, text)))
+    for one, other in zip(*vectors, strict=True):
+        assert one.dtype == other.dtype == jnp.float32
+        np.testing.assert_allclose(one, other, atol=0.03)
+        assert not np.allclose(one, other, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "fields",
-    [{"embedding": 0}, {"audio_widths": ()}, {"text_width": 18, "text_heads": 4}],
+    [
+        {"embedding": 0},
+        {"audio_widths": ()},
+        {"text_width": 18, "text_heads": 4},
+        {"audio_layers": 1, "audio_heads": 3},
+    ],
 )
 def test_sizes_that_cannot_be_are_refused(fields):
-    with pytest.raises(errors.InputError, match="MulanConfig"):
+    with pytest.raises(errors.InputError, match=r"MulanConfig|BlockConfig"):
         config.MulanConfig(**fields)

@@ -61,8 +61,12 @@ def test_the_loss_is_the_mean_of_the_named_positions() -> None:
     assert isinstance(TRAINER, protocol.Objective)
     params, statistics = _params()
     loss, (_, metrics) = LOSS(params, statistics, _batch(0), jax.random.key(0))
-    assert set(metrics) == {"loss/semantic", "loss/coarse_0", "loss/coarse_1"}
-    np.testing.assert_allclose(loss, np.mean([*metrics.values()]), rtol=1e-6)
+    names = ("semantic", "coarse_0", "coarse_1")
+    assert set(metrics) == {f"{x}/{y}" for x in ("loss", "perplexity") for y in names}
+    nats = np.asarray([metrics[f"loss/{name}"] for name in names])
+    np.testing.assert_allclose(loss, nats.mean(), rtol=1e-6)
+    for name, value in zip(names, nats, strict=True):
+        np.testing.assert_allclose(metrics[f"perplexity/{name}"], np.exp(value), 1e-5)
 
 
 def test_the_loss_is_that_of_the_policy_that_samples() -> None:
