@@ -4,7 +4,7 @@ import pytest
 
 from musicrl_jax.cli import main
 
-ROW = '{"path": "a.wav", "duration_seconds": 31.0, "sample_rate_hz": 16000, "captions": []}'
+ROW = '{"path": "a", "duration_seconds": 31.0, "sample_rate_hz": 16000, "captions": []}'
 
 
 @pytest.mark.parametrize(
