@@ -4,9 +4,7 @@ import pytest
 
 from musicrl_jax.cli import main
 
-ROW = (
-    '{"path": "a.wav", "duration_seconds": 31, "sample_rate_hz": 16000, "captions": []}'
-)
+ROW = '{"path": "a", "duration_seconds": 31.0, "sample_rate_hz": 16000, "captions": []}'
 
 
 @pytest.mark.parametrize(
@@ -19,7 +17,7 @@ ROW = (
         (ROW, (), "codec.safetensors"),
         (ROW, ("--shards", "0"), "--shards"),
         (ROW, ("--max_bad_share", "2"), "--max_bad_share"),
-        (ROW.replace("31", "2"), (), "no clip of 30"),
+        (ROW.replace("31.0", "2.0"), (), "no clip of 30"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(capsys, tmp_path, manifest, arguments, word):
