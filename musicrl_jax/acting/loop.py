@@ -14,6 +14,9 @@ from musicrl_jax.acting import config as configs
 from musicrl_jax.core import arrays, errors, protocols, rng
 from musicrl_jax.transport import publications, trajectories, waits, writer
 
+USELESS_BATCHES = 3
+"""Batches in a row without a finite reward after which an actor gives up."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -140,6 +143,7 @@ class ActingLoop:
             self.writer.write(trajectory, self.patience)
         else:
             self.writer.next_seq += 1
+            counts.check_reward()
         row = counts.row(scored, kept, self.clock())
         row["policy_step"] = weights.publication.step
         self.metrics.write(seq, row)
@@ -186,14 +190,29 @@ class _Counts:
     waited: float = 0.0
     clips: int = 0
     rejected: int = 0
+    useless_in_a_row: int = 0
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def add(self, scored: actors.Scored, kept: np.ndarray) -> None:
         """Counts one batch."""
         self.clips += len(kept)
         self.rejected += len(scored.tokens) - len(kept)
+        self.useless_in_a_row = 0 if len(kept) else self.useless_in_a_row + 1
         for part, seconds in scored.seconds.items():
             self.seconds[part] = self.seconds.get(part, 0.0) + seconds
+
+    def check_reward(self) -> None:
+        """Ends an actor whose reward gives no numbers.
+
+        Raises:
+          InputError: after a few batches in a row without one finite reward.
+        """
+        if self.useless_in_a_row >= USELESS_BATCHES:
+            raise errors.InputError(
+                "Rewards and log-probabilities must be finite; in the last "
+                f"{self.useless_in_a_row} batches of this actor no clip had finite "
+                "ones. Look at the reward that the run trains on."
+            )
 
     def row(
         self, scored: actors.Scored, kept: np.ndarray, now: float

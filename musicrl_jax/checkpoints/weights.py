@@ -99,17 +99,11 @@ def load_weights(path: str | pathlib.Path, expected: PyTree) -> arrays.Params:
     """
     wanted = named_leaves(expected)
     with _open(path) as file:
-        found = {name for name in file.keys() if not name.endswith(_SCALE)}  # noqa: SIM118 - not a mapping
-        _check_names(path, found, set(wanted))
-        leaves = []
-        for name, leaf in wanted.items():
-            shape = tuple(file.get_slice(name).get_shape())
-            if shape != tuple(leaf.shape):
-                raise errors.InputError(
-                    f"Leaf {name!r} must have shape {tuple(leaf.shape)}; {path} has "
-                    f"{shape}. Use the configuration that the file was trained with."
-                )
-            leaves.append(jax.numpy.asarray(_tensor(file, name), leaf.dtype))
+        _check_leaves(path, file, wanted)
+        leaves = [
+            jax.numpy.asarray(_tensor(file, name), leaf.dtype)
+            for name, leaf in wanted.items()
+        ]
     return jax.tree.unflatten(jax.tree.structure(expected), leaves)
 
 
@@ -131,6 +125,30 @@ def load_network(
       InputError: where the file is missing, damaged, of another kind, or of a version
         whose configuration `make` does not take.
     """
+    made = _made(path, network, make)
+    return made, load_weights(path, expected(made))
+
+
+def check_network(
+    path: str | pathlib.Path,
+    network: str,
+    make: Callable[[dict[str, Any]], Network],
+    expected: Callable[[Network], PyTree],
+) -> None:
+    """Refuses what `load_network` would, from the file's header alone.
+
+    Raises:
+      InputError: see `load_network`.
+    """
+    made = _made(path, network, make)
+    with _open(path) as file:
+        _check_leaves(path, file, named_leaves(expected(made)))
+
+
+def _made(
+    path: str | pathlib.Path, network: str, make: Callable[[dict[str, Any]], Network]
+) -> Network:
+    """Returns a network made from the configuration in `path`."""
     found, fields = read_config(path)
     if found != network:
         raise errors.InputError(
@@ -138,13 +156,12 @@ def load_network(
             "Choose another file."
         )
     try:
-        made = make(fields)
+        return make(fields)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise errors.InputError(
             f"The configuration in {path} must be one of this version's {network}; "
             f"{type(error).__name__}: {error}. Train the network again."
         ) from error
-    return made, load_weights(path, expected(made))
 
 
 def read_leaves(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -220,6 +237,20 @@ def _open(path: str | pathlib.Path) -> safetensors.safe_open:
             f"A weights file must be a whole safetensors file; {path} is not "
             f"({' '.join(str(error).split())}). Copy or train it again."
         ) from error
+
+
+def _check_leaves(
+    path: str | pathlib.Path, file: safetensors.safe_open, wanted: Mapping[str, Any]
+) -> None:
+    """Refuses a file with other leaves, or leaves of other shapes."""
+    _check_names(path, _leaf_names(file), set(wanted))
+    for name, leaf in wanted.items():
+        shape = tuple(file.get_slice(name).get_shape())
+        if shape != tuple(leaf.shape):
+            raise errors.InputError(
+                f"Leaf {name!r} must have shape {tuple(leaf.shape)}; {path} has "
+                f"{shape}. Use the configuration that the file was trained with."
+            )
 
 
 def _check_names(path: str | pathlib.Path, found: set[str], wanted: set[str]) -> None:

@@ -54,10 +54,11 @@ def run(
 def default_file(command: str, run_dir: str) -> str:
     """Returns the gin file of a command that was given none.
 
-    A role takes the config of its run directory, so that `--run_dir` is enough.
+    A role, and `finetune` of a run that has begun, take the config of the run
+    directory, so that `--run_dir` is enough.
     """
     begun = pathlib.Path(run_dir) / OPERATIVE
-    if command in ROLES:
+    if command in (*ROLES, "finetune"):
         return str(begun) if begun.is_file() else "gin/runs/finetune.gin"
     return f"gin/runs/{command}.gin"
 

@@ -112,7 +112,7 @@ class MelBatches:
         if not 1 <= self.batch_size <= len(self.mels):
             raise errors.InputError(
                 f"batch_size must lie between 1 and the {len(self.mels)} clips; got "
-                f"{self.batch_size}."
+                f"{self.batch_size}. Set it in the network's gin file of gin/runs."
             )
 
     def batch(self, step: int) -> dict[str, np.ndarray]:

@@ -49,6 +49,18 @@ class RunFacts:
         return dropped
 
     @property
+    def clips_not_finite(self) -> int:
+        """Clips that actors threw away because a reward or probability was no number.
+
+        Restarted actors count anew, so at least as many.
+        """
+        most = (
+            max((row.get("clips_rejected", 0) for row in rows), default=0)
+            for rows in self.actors.values()
+        )
+        return int(sum(most))
+
+    @property
     def max_staleness(self) -> int:
         """The largest number of updates between sampling and use of a clip."""
         return int(max((row.get("lag/max", 0.0) for row in self.learner), default=0))

@@ -34,6 +34,7 @@ def as_json(
         "trajectory_units": {"used": "clips", "dropped": "packets of one actor"},
         "trajectories_used": data.facts.trajectories_used,
         "trajectories_dropped": data.facts.trajectories_dropped,
+        "clips_not_finite": data.facts.clips_not_finite,
         "max_staleness_seen": data.facts.max_staleness,
         "learner_wait_share": data.facts.learner_wait_share,
         "actor_wait_share": data.facts.actor_wait_share,

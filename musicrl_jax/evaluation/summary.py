@@ -136,9 +136,11 @@ def _used(run: facts.RunFacts) -> str:
     reasons = ", ".join(
         f"{count} {reason}" for reason, count in sorted(dropped.items())
     )
+    broken = run.clips_not_finite
     return (
         f"clips were at most {run.max_staleness} updates old when used, packets "
         f"dropped: {reasons or 'none'}."
+        + (f" {broken} clips had no finite reward." if broken else "")
     )
 
 

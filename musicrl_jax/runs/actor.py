@@ -25,7 +25,7 @@ def run(config: run_config.RunConfig) -> None:
       Preempted: asked to stop.
       TemporaryError: the learner did nothing for too long.
     """
-    stop = stopping.StopRequest(watch_parent=True)
+    stop = stopping.StopRequest(watch_parent=True).listen()
     store, config_hash = run_inputs.open_run(config)
     preflight.check_access(store, writes=[keys.TRAJECTORIES])
     networks = system.networks_directory(config.networks)

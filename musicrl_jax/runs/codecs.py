@@ -18,6 +18,16 @@ def load(path: pathlib.Path) -> tuple[AnyCodec, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    loaders: dict[str, Any] = {pretrain_soundstream.NETWORK: pretrain_soundstream.load}
+    return _family(path).load(path)
+
+
+def check(path: pathlib.Path) -> None:
+    """Refuses what `load` would, without reading the parameters."""
+    _family(path).check(path)
+
+
+def _family(path: pathlib.Path) -> Any:  # noqa: ANN401 - a module
+    """Returns the module of the codec's training; the spectral codec's for others."""
     network, _ = weights.read_config(path)
-    return loaders.get(network, pretrain_codec.load)(path)
+    streaming = network == pretrain_soundstream.NETWORK
+    return pretrain_soundstream if streaming else pretrain_codec

@@ -32,7 +32,7 @@ def run(config: run_config.RunConfig) -> None:
       Preempted: asked to stop.
       TemporaryError: nothing was published for too long.
     """
-    stop = stopping.StopRequest(watch_parent=True)
+    stop = stopping.StopRequest(watch_parent=True).listen()
     store, _ = run_inputs.open_run(config)
     networks = system.networks_directory(config.networks)
     language = system.load_language(networks)

@@ -77,11 +77,13 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
             f"A run keeps its gin config in {gin_file}; there is none. Start the run "
             "with `musicrl finetune --gin_file ... --run_dir ...`."
         )
-    stop = stopping.StopRequest()
     roles = make_roles(config, gin_file)
     environment = KEEP_PAGES | compile_cache.environment(run_dir)
     family = supervisor.Supervisor(roles, run_dir / "logs", environment)
-    with directory_lock.only_one(run_dir, "finetune"):
+    with (
+        directory_lock.only_one(run_dir, "finetune"),
+        stopping.StopRequest() as stop,
+    ):
         try:
             family.start()
             watch(family, config, stop)

@@ -57,6 +57,9 @@ class GenerateConfig:
             )
 
 
+FORMATS = (".wav", ".flac")
+
+
 def check_prompt(prompt: str) -> None:
     """Refuses prompts that no music can be made for.
 
@@ -145,8 +148,13 @@ def check_writable(path: pathlib.Path) -> None:
     """Makes sure that a file can be written, before any work is done for it.
 
     Raises:
-      InputError: it cannot.
+      InputError: it cannot, or its suffix is of no format that is written here.
     """
+    if path.suffix.lower() not in FORMATS:
+        raise errors.InputError(
+            f"Sound is written to files that end in {' or '.join(FORMATS)}; got "
+            f"{path}. Change --out."
+        )
     existed = path.exists()
     try:
         with path.open("ab"):

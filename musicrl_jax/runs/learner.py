@@ -53,7 +53,7 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
       Preempted: asked to stop; the state is saved.
       TemporaryError: the actors sent too little for too long.
     """
-    stop = stopping.StopRequest(watch_parent=True)
+    stop = stopping.StopRequest(watch_parent=True).listen()
     store, config_hash = run_inputs.open_run(config)
     if (done := store.get(loops.DONE_KEY)) is not None:
         return json.loads(done)
@@ -103,6 +103,8 @@ def restore_or_start(
     if found is None:
         return fresh, None
     state = loops.from_trees(found.trees, found.identity.step, fresh.reference)
+    # Laid out as a fresh state is, or the update would be compiled anew.
+    state = states.shard_state(state, mesh)
     return state, manager.Saved(identity=found.identity, policy=found.policy)
 
 

@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -160,12 +161,21 @@ def load(path: pathlib.Path) -> tuple[adapter.SpectralCodec, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    return weights.load_network(
-        path,
-        "codec",
-        lambda fields: adapter.make_codec(codec_config.CodecConfig(**fields)),
-        lambda codec: adapter.abstract_params(codec.config),
-    )
+    return weights.load_network(path, "codec", make, _abstract_params)
+
+
+def check(path: pathlib.Path) -> None:
+    """Refuses what `load` would, without reading the parameters."""
+    weights.check_network(path, "codec", make, _abstract_params)
+
+
+def make(fields: Mapping[str, Any]) -> adapter.SpectralCodec:
+    """Returns the codec whose configuration a weights file holds."""
+    return adapter.make_codec(codec_config.CodecConfig(**fields))
+
+
+def _abstract_params(codec: adapter.SpectralCodec) -> arrays.Params:
+    return adapter.abstract_params(codec.config)
 
 
 def exported(state: step.PretrainState) -> arrays.Params:

@@ -104,6 +104,7 @@ def run(config: PretrainMulanConfig, hooks: loop.Hooks | None = None) -> pathlib
         captioned=True,
         more=[pathlib.Path(path) for path in config.more_manifests],
     )
+    _check_enough(config, corpus)
     tokenizer = text.TextTokenizer.build(
         [caption for row in corpus.train for caption in row.captions],
         width=config.mulan.text_words,
@@ -139,6 +140,11 @@ def load(
     return mulan, params, tokenizer
 
 
+def check(path: pathlib.Path) -> None:
+    """Refuses what `load` would, without reading the parameters."""
+    weights.check_network(path, "mulan", make, lambda made: made[0].abstract_params())
+
+
 def make(fields: Mapping[str, Any]) -> tuple[adapter.Mulan, text.TextTokenizer]:
     """Returns embedder and tokenizer whose configuration a weights file holds."""
     sizes = dict(fields)
@@ -146,6 +152,20 @@ def make(fields: Mapping[str, Any]) -> tuple[adapter.Mulan, text.TextTokenizer]:
     for name in ("audio_stem", "audio_widths"):  # JSON gives lists
         sizes[name] = tuple(sizes.get(name, ()))
     return adapter.make_mulan(mulan_config.MulanConfig(**sizes)), tokenizer
+
+
+def _check_enough(config: PretrainMulanConfig, corpus: mel_corpus.MelCorpus) -> None:
+    """Refuses, before training, a corpus with too few points for the codebooks."""
+    shortest = min((mel.shape[0] for mel in corpus.train_mels), default=0)
+    audio = len(corpus.train) * (shortest // config.window_frames)
+    text_points = len({x for row in corpus.train for x in row.captions})
+    points, size = 2 * min(audio, text_points), config.mulan.codebook_size
+    if points < size:
+        raise errors.InputError(
+            f"MuLan's codebooks of {size} entries need as many windows and captions to "
+            f"train on; {config.manifest} has {points}. Use more clips, or lower "
+            "MulanConfig.codebook_size and MusicLMConfig.conditioning_size."
+        )
 
 
 def figures_of(

@@ -174,6 +174,13 @@ def load(path: pathlib.Path) -> tuple[adapter.MusicLMPolicy, arrays.Params]:
     )
 
 
+def check(path: pathlib.Path) -> None:
+    """Refuses what `load` would, without reading the parameters."""
+    weights.check_network(
+        path, "musiclm", make, lambda policy: policy.abstract_params()
+    )
+
+
 def make(fields: Mapping[str, Any]) -> adapter.MusicLMPolicy:
     """Returns the policy whose configuration a weights file holds."""
     streams = tuple(layouts.Stream(**row) for row in fields["layout"]["streams"])

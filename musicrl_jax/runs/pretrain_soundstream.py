@@ -151,14 +151,21 @@ def load(path: pathlib.Path) -> tuple[adapter.SoundStream, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    return weights.load_network(
-        path,
-        NETWORK,
-        lambda fields: adapter.make_codec(
-            soundstream_config.SoundStreamConfig(**fields)
-        ),
-        lambda codec: adapter.abstract_params(codec.config),
-    )
+    return weights.load_network(path, NETWORK, make, _abstract_params)
+
+
+def check(path: pathlib.Path) -> None:
+    """Refuses what `load` would, without reading the parameters."""
+    weights.check_network(path, NETWORK, make, _abstract_params)
+
+
+def make(fields: Mapping[str, Any]) -> adapter.SoundStream:
+    """Returns the codec whose configuration a weights file holds."""
+    return adapter.make_codec(soundstream_config.SoundStreamConfig(**fields))
+
+
+def _abstract_params(codec: adapter.SoundStream) -> arrays.Params:
+    return adapter.abstract_params(codec.config)
 
 
 def exported(state: adversarial.AdversarialState) -> arrays.Params:

@@ -13,14 +13,20 @@ from typing import Any
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
 from musicrl_jax.data import captions
-from musicrl_jax.runs import run_config, system
+from musicrl_jax.runs import (
+    codecs,
+    pretrain_mulan,
+    pretrain_musiclm,
+    run_config,
+    system,
+)
 from musicrl_jax.transport import configuration
 from musicrl_jax.transport import store as stores
 
 NETWORKS = {
-    "musiclm.safetensors": "musiclm",
-    "codec.safetensors": "codec",
-    "mulan.safetensors": "mulan",
+    "musiclm.safetensors": pretrain_musiclm.check,
+    "codec.safetensors": codecs.check,
+    "mulan.safetensors": pretrain_mulan.check,
 }
 _WINDOWS = 3  # of a clip, each of which MuLan hears by itself
 
@@ -35,15 +41,9 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
       InputError: a file is missing or damaged, or clips are too short for MuLan.
     """
     directory = system.networks_directory(config.networks)
-    for name, network in NETWORKS.items():
-        found, fields = weights.read_config(directory / name)
-        if found != network:
-            raise errors.InputError(
-                f"{directory / name} must hold a network of kind {network!r}; it holds "
-                f"{found!r}. Put the right file there."
-            )
-        if network == "mulan":
-            _check_length(config, fields)
+    for name, check_file in NETWORKS.items():
+        check_file(directory / name)
+    _check_length(config, weights.read_config(directory / "mulan.safetensors")[1])
     hashes = {name: _sha256(directory / name) for name in NETWORKS}
     prompts = directory / system.HELD_OUT_PROMPTS
     if not prompts.is_file():

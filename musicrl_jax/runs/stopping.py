@@ -2,7 +2,8 @@
 
 import os
 import signal
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 SUPERVISOR = "MUSICRL_SUPERVISOR"
 
@@ -14,20 +15,49 @@ class StopRequest:
     the checkpoint manager's preemption point is asked instead. A parent is watched
     where it asked for that, by its process number in the variable `SUPERVISOR`; a role
     that a shell started outlives the shell.
+
+    It listens from `listen` or the first question on, in a `with` block until its end;
+    before and after, signals end the process as ever. So does a second signal: whoever
+    repeats it does not want to wait for what comes after the loop.
     """
 
     def __init__(self, *, watch_parent: bool = False) -> None:
         self._requested = False
+        self._before: dict[int, Any] = {}
         supervisor = os.environ.get(SUPERVISOR, "") if watch_parent else ""
         self._parent = int(supervisor) if supervisor.isdigit() else None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+
+    def listen(self) -> Self:
+        """Takes over the two signals; returns itself."""
+        if not self._before:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __enter__(self) -> Self:
+        """Listens."""
+        return self.listen()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Gives the signals back to whoever had them."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
+        if self._requested:
+            self.__exit__(None, None, None)
+            signal.raise_signal(number)
         self._requested = True
 
     def __call__(self) -> bool:
         """Returns whether to save and stop."""
+        self.listen()
         orphaned = self._parent is not None and os.getppid() != self._parent
         return self._requested or orphaned

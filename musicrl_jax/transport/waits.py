@@ -68,6 +68,6 @@ def wait_for(
             raise errors.TemporaryError(
                 f"Waited {patience.timeout_seconds:g} s for {what}"
                 f"{'; ' + known if known else ''}. "
-                "See that the other processes of the run are alive (musicrl status)."
+                "See in logs/ of the run directory that its other processes are alive."
             )
         patience.sleep(patience.interval_seconds)
