@@ -15,8 +15,7 @@ from jaxtyping import Array, Float, Int, Int16
 from musicrl_jax.audio import waveform as waveforms
 from musicrl_jax.core import arrays, errors, protocols
 from musicrl_jax.data import code_cache, manifest
-from musicrl_jax.models.codec import adapter as codec_adapter
-from musicrl_jax.runs import pretrain_codec, pretrain_semantic
+from musicrl_jax.runs import codecs, pretrain_semantic
 
 _CLIPS_PER_CALL = 4
 
@@ -34,7 +33,7 @@ class Encoder:
       digest: of the weights that were read.
     """
 
-    codec: codec_adapter.SpectralCodec
+    codec: codec_codecs.AnyCodec
     codec_params: arrays.Params
     semantic: protocols.SemanticTokenizer | None
     semantic_params: arrays.Params
@@ -78,7 +77,7 @@ def load(networks: pathlib.Path, *, with_semantic: bool) -> Encoder:
       InputError: where a file is missing or damaged, or both have different frames.
     """
     path = networks / "codec.safetensors"
-    codec, codec_params = pretrain_codec.load(path)
+    codec, codec_params = codecs.load(path)
     digest = hashlib.sha256(path.read_bytes())
     semantic, semantic_params, clusters = None, {}, 0
     if with_semantic:

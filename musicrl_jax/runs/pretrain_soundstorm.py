@@ -25,9 +25,12 @@ from musicrl_jax.data import code_cache
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.models.soundstorm import adapter, objective, warm_start
 from musicrl_jax.models.soundstorm import config as soundstorm_config
+from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
 from musicrl_jax.runs import code_corpus, soundstorm_figures
+
+CodecConfig = codec_config.CodecConfig | soundstream_config.SoundStreamConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -200,7 +203,7 @@ def export(
 
 
 def load(
-    path: pathlib.Path, codec: codec_config.CodecConfig | None = None
+    path: pathlib.Path, codec: CodecConfig | None = None
 ) -> tuple[adapter.SoundStorm, arrays.Params]:
     """Returns the fine stage and parameters of a weights file.
 
@@ -224,9 +227,7 @@ def make(fields: Mapping[str, Any]) -> adapter.SoundStorm:
     )
 
 
-def check_codec(
-    sizes: soundstorm_config.SoundStormConfig, codec: codec_config.CodecConfig
-) -> None:
+def check_codec(sizes: soundstorm_config.SoundStormConfig, codec: CodecConfig) -> None:
     """Refuses a SoundStorm whose codes are not the codec's.
 
     Raises:

@@ -20,7 +20,7 @@ from musicrl_jax.audio import waveform
 from musicrl_jax.core import arrays, errors
 from musicrl_jax.data import manifest
 from musicrl_jax.evaluation import probes, statistics, token_features
-from musicrl_jax.runs import pretrain_codec, pretrain_semantic, system
+from musicrl_jax.runs import codecs, pretrain_semantic, system
 
 Progress = Callable[[int, int], None]
 Tokenize = Callable[[arrays.Params, Float[Array, "1 n"]], Int[Array, "1 f l"]]
@@ -151,7 +151,7 @@ def _streams(
 ) -> tuple[Stream, ...]:
     """Returns semantic tokens, the codec's first level, and all of its levels."""
     semantic, semantic_params = pretrain_semantic.load(folder / "semantic.safetensors")
-    codec, codec_params = pretrain_codec.load(folder / "codec.safetensors")
+    codec, codec_params = codecs.load(folder / "codec.safetensors")
     total = 2 * len(rows)
 
     def report(before: int, done: int) -> None:
