@@ -33,7 +33,7 @@ class Encoder:
       digest: of the weights that were read.
     """
 
-    codec: codec_codecs.AnyCodec
+    codec: codecs.AnyCodec
     codec_params: arrays.Params
     semantic: protocols.SemanticTokenizer | None
     semantic_params: arrays.Params

@@ -22,6 +22,10 @@ from musicrl_jax.models.quality import adapter as quality
 from musicrl_jax.models.quality import config as quality_config
 from musicrl_jax.models.semantic import adapter as semantic
 from musicrl_jax.models.semantic import config as semantic_config
+from musicrl_jax.models.soundstorm import config as soundstorm_config
+from musicrl_jax.models.soundstorm import network as soundstorm
+from musicrl_jax.models.soundstream import adapter as soundstream
+from musicrl_jax.models.soundstream import config as soundstream_config
 
 Shapes = Callable[[Any], arrays.Params]
 """A network's config -> its parameters as shapes and dtypes."""
@@ -33,6 +37,8 @@ _SHAPES: Mapping[type, Shapes] = {
     semantic_config.SemanticConfig: lambda c: semantic.make_semantic(
         c
     ).abstract_params(),
+    soundstorm_config.SoundStormConfig: soundstorm.abstract_params,
+    soundstream_config.SoundStreamConfig: soundstream.abstract_params,
 }
 
 

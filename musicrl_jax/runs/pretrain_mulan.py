@@ -17,14 +17,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, rng, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, errors, rng
 from musicrl_jax.data import mel_batches, text
 from musicrl_jax.models.mulan import adapter, objective
 from musicrl_jax.models.mulan import config as mulan_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
-from musicrl_jax.runs import mel_corpus, mulan_figures
+from musicrl_jax.runs import mel_corpus, mulan_figures, training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -196,9 +196,7 @@ def _train(
     corpus: mel_corpus.MelCorpus,
     hooks: loop.Hooks | None,
 ) -> arrays.Params:
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    state = loop.train(
+    state = training.train(
         objective.MulanObjective(config=sizes, augmentation=config.augmentation),
         mel_batches.CaptionedMelBatches(
             mels=corpus.train_mels,
@@ -212,11 +210,9 @@ def _train(
             grouped_share=config.grouped_share,
         ),
         config.pretrain,
-        writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
-        store,
+        config.run_dir,
         hooks,
     )
-    store.close()
     return step.trained_params(state)
 
 

@@ -25,7 +25,7 @@ from musicrl_jax.models.semantic import config as semantic_config
 from musicrl_jax.nn import streaming_kmeans
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
-from musicrl_jax.runs import mel_corpus
+from musicrl_jax.runs import mel_corpus, training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,12 +135,7 @@ def _train(
     batches: mel_batches.MelBatches,
     hooks: loop.Hooks | None,
 ) -> step.PretrainState:
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
-    state = loop.train(trainer, batches, config.pretrain, metrics, store, hooks)
-    store.close()
-    return state
+    return training.train(trainer, batches, config.pretrain, config.run_dir, hooks)
 
 
 def _cluster(

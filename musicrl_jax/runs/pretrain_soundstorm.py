@@ -9,26 +9,27 @@ checkpoint; a run that was stopped goes on from its newest one in `run_dir`.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, rng, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, errors, rng
 from musicrl_jax.data import code_cache
 from musicrl_jax.models.codec import config as codec_config
-from musicrl_jax.models.soundstorm import adapter, objective, warm_start
+from musicrl_jax.models.soundstorm import adapter, objective
 from musicrl_jax.models.soundstorm import config as soundstorm_config
+from musicrl_jax.models.soundstorm import warm_start as soundstorm_start
 from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
-from musicrl_jax.runs import code_corpus, soundstorm_figures
+from musicrl_jax.runs import code_corpus, soundstorm_figures, training, warm_start
 
 CodecConfig = codec_config.CodecConfig | soundstream_config.SoundStreamConfig
 
@@ -130,9 +131,7 @@ def run(
         export(config, state, figures)
         return figures
 
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
     hooks = dataclasses.replace(hooks or loop.Hooks(), evaluate=evaluate_and_export)
-    metrics = writers.JsonLinesWriter(run_dir / "metrics.jsonl")
     batches = code_cache.CodeBatches(
         cache=cache,
         clips=np.flatnonzero(cache.where("train")).tolist(),
@@ -140,50 +139,29 @@ def run(
         frames=config.crop_frames,
         seed=config.pretrain.seed,
     )
-    start = store
+    start = None
     if config.codebook_start:
-        start = CodebookStart(
-            store=store,
-            codebooks=encoder.codec_params["codebooks"],
-            seed=config.pretrain.seed,
-        )
-    state = loop.train(trainer, batches, config.pretrain, metrics, start, hooks)
-    store.close()
+        entries = encoder.codec_params["codebooks"]
+        change = functools.partial(_begin, entries, config.pretrain.seed)
+        start = functools.partial(warm_start.begin, change=change)
+    state = training.train(
+        trainer, batches, config.pretrain, config.run_dir, hooks, start
+    )
     out = pathlib.Path(config.out)
     if not out.is_file():
         evaluate_and_export(state)
     return out
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CodebookStart:
-    """Snapshots of a run whose first state knows the codec's entries."""
-
-    store: snapshots.TreeSnapshots
-    codebooks: Float[Array, "l v e"]
-    seed: int
-
-    def save(self, step: int, state: object) -> None:
-        """Starts to write the state of `step`."""
-        self.store.save(step, state)
-
-    def wait(self) -> None:
-        """Returns when every save is on disk."""
-        self.store.wait()
-
-    def restore_newest(self, like: loop.Tree) -> loop.Tree | None:
-        """Returns the newest state, or `like` with tables and heads from the codec."""
-        found = self.store.restore_newest(like)
-        if found is not None or not isinstance(like, step.PretrainState):
-            return found
-        key = rng.stream(jax.random.key(self.seed), "codebooks")
-        params = warm_start.with_codebooks(like.params, self.codebooks, key)
-        placed = jax.tree.map(
-            lambda new, old: jax.device_put(new, old.sharding), params, like.params
-        )
-        averaged = jax.tree.map(jnp.copy, placed) if like.averaged else {}
-        begun = dataclasses.replace(like, params=placed, averaged=averaged)
-        return cast(loop.Tree, begun)
+def _begin(
+    codebooks: Float[Array, "l v e"],
+    seed: int,
+    params: arrays.Params,
+    statistics: arrays.Params,
+) -> tuple[arrays.Params, arrays.Params]:
+    """Returns first parameters whose tables and heads are the codec's entries."""
+    key = rng.stream(jax.random.key(seed), "codebooks")
+    return soundstorm_start.with_codebooks(params, codebooks, key), statistics
 
 
 def export(
