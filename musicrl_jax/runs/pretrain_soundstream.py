@@ -151,9 +151,7 @@ def load(path: pathlib.Path) -> tuple[adapter.SoundStream, arrays.Params]:
     return weights.load_network(
         path,
         NETWORK,
-        lambda fields: adapter.make_codec(
-            soundstream_config.SoundStreamConfig(**fields)
-        ),
+        lambda fields: adapter.make_codec(soundstream_config.from_fields(fields)),
         lambda codec: adapter.abstract_params(codec.config),
     )
 
