@@ -58,7 +58,10 @@ class SoundStreamConfig:
 
 def from_fields(fields: Mapping[str, Any]) -> SoundStreamConfig:
     """Returns the configuration of a weights file, where JSON made tuples lists."""
-    made = {k: tuple(x) if isinstance(x, list) else x for k, x in fields.items()}
+    made: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
     return SoundStreamConfig(**made)
 
 
