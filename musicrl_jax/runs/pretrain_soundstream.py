@@ -162,7 +162,7 @@ def check(path: pathlib.Path) -> None:
 
 def make(fields: Mapping[str, Any]) -> adapter.SoundStream:
     """Returns the codec whose configuration a weights file holds."""
-    return adapter.make_codec(soundstream_config.SoundStreamConfig(**fields))
+    return adapter.make_codec(soundstream_config.from_fields(fields))
 
 
 def _abstract_params(codec: adapter.SoundStream) -> arrays.Params:

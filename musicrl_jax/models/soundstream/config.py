@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from musicrl_jax.core import errors
 
@@ -33,9 +35,6 @@ class SoundStreamConfig:
     piece_frames: int = 25
 
     def __post_init__(self) -> None:
-        # A weights file holds lists.
-        for name in ("strides", "dilations"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             smallest = min(value, default=0) if isinstance(value, tuple) else value
@@ -55,6 +54,15 @@ class SoundStreamConfig:
         """What the codes of all levels take."""
         rate = self.sample_rate_hz / self.samples_per_frame
         return rate * self.levels * math.log2(self.codebook_size)
+
+
+def from_fields(fields: Mapping[str, Any]) -> SoundStreamConfig:
+    """Returns the configuration of a weights file, where JSON made tuples lists."""
+    made: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+    return SoundStreamConfig(**made)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -111,7 +111,7 @@ def test_weights_file_gives_the_same_codec(tmp_path):
     fields = dataclasses.asdict(SIZES)
     weights.save_weights(path, params(), "soundstream", fields, dtype=np.float32)
     _, read = weights.read_config(path)
-    again = config.SoundStreamConfig(**read)
+    again = config.from_fields(read)
     assert again == SIZES
     back = weights.load_weights(path, adapter.abstract_params(again))
     np.testing.assert_array_equal(
