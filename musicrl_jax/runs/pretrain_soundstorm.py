@@ -137,13 +137,7 @@ def run(
         frames=config.crop_frames,
         seed=config.pretrain.seed,
     )
-    start = store
-    if config.codebook_start:
-        start = CodebookStart(
-            store=store,
-            codebooks=encoder.codec_params["codebooks"],
-            seed=config.pretrain.seed,
-        )
+    start = _start(config, store, encoder.codec_params["codebooks"])
     state = loop.train(trainer, batches, config.pretrain, metrics, start, hooks)
     store.close()
     out = pathlib.Path(config.out)
@@ -238,6 +232,17 @@ def check_codec(
             f"SoundStormConfig.levels and .codebook_size must be the codec's {wanted}; "
             f"got {(sizes.levels, sizes.codebook_size)}. Train one for this codec."
         )
+
+
+def _start(
+    config: PretrainSoundStormConfig,
+    store: snapshots.TreeSnapshots,
+    codebooks: Float[Array, "l v e"],
+) -> loop.Snapshots:
+    if not config.codebook_start:
+        return store
+    seed = config.pretrain.seed
+    return CodebookStart(store=store, codebooks=codebooks, seed=seed)
 
 
 def _held_out(
