@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -139,11 +139,7 @@ def run(
         frames=config.crop_frames,
         seed=config.pretrain.seed,
     )
-    start = None
-    if config.codebook_start:
-        entries = encoder.codec_params["codebooks"]
-        change = functools.partial(_begin, entries, config.pretrain.seed)
-        start = functools.partial(warm_start.begin, change=change)
+    start = _start(config, encoder.codec_params["codebooks"])
     state = training.train(
         trainer, batches, config.pretrain, config.run_dir, hooks, start
     )
@@ -217,6 +213,16 @@ def check_codec(sizes: soundstorm_config.SoundStormConfig, codec: CodecConfig) -
             f"SoundStormConfig.levels and .codebook_size must be the codec's {wanted}; "
             f"got {(sizes.levels, sizes.codebook_size)}. Train one for this codec."
         )
+
+
+def _start(
+    config: PretrainSoundStormConfig, codebooks: Float[Array, "l v e"]
+) -> Callable[[step.PretrainState], step.PretrainState] | None:
+    """Returns what makes the first state, or None for one that is random."""
+    if not config.codebook_start:
+        return None
+    change = functools.partial(_begin, codebooks, config.pretrain.seed)
+    return functools.partial(warm_start.begin, change=change)
 
 
 def _held_out(
