@@ -85,6 +85,7 @@ def test_a_finished_chain_only_writes_the_assets(tmp_path, monkeypatch, no_clips
     )
     for stage in short:
         if not stage.output.exists():
+            stage.output.parent.mkdir(parents=True, exist_ok=True)
             stage.output.write_text("made", encoding="utf-8")
     stages.run_chain(short, tmp_path / "run" / "stages")
     calls.clear()
