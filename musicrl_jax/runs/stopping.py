@@ -3,7 +3,7 @@
 import os
 import signal
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 SUPERVISOR = "MUSICRL_SUPERVISOR"
 
@@ -27,14 +27,14 @@ class StopRequest:
         supervisor = os.environ.get(SUPERVISOR, "") if watch_parent else ""
         self._parent = int(supervisor) if supervisor.isdigit() else None
 
-    def listen(self) -> Self:
+    def listen(self) -> "StopRequest":
         """Takes over the two signals; returns itself."""
         if not self._before:
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "StopRequest":
         """Listens."""
         return self.listen()
 

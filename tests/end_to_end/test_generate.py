@@ -71,6 +71,8 @@ def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
         (("--prompt", "a tango", "--seconds", "-5"), ("seconds", "-5")),
         (("--prompt", "a tango", "--seconds", "nan"), ("seconds", "nan")),
         (("--prompt", "a tango", "--networks", "/nowhere"), ("/nowhere",)),
+        (("--prompt", "a tango", "--out", "a.mp3"), (".wav or .flac", "a.mp3")),
+        (("--prompt", "a tango", "--out", "sound"), (".wav or .flac", "sound")),
     ],
 )
 def test_bad_requests_are_refused(musicrl, networks, tmp_path, arguments, words):

@@ -1,10 +1,13 @@
 """A run's inputs are checked before anything is written, and pinned by content."""
 
 import dataclasses
+import pathlib
 import shutil
 
+import numpy as np
 import pytest
 
+from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
 from musicrl_jax.runs import run_config, run_inputs, system
 
@@ -21,6 +24,19 @@ def config(tmp_path):
 
 def networks(config):
     return system.networks_directory(config.networks)
+
+
+@pytest.mark.parametrize("name", run_inputs.NETWORKS)
+def test_a_network_of_another_shape_is_refused_before_anything_is_written(config, name):
+    path = networks(config) / name
+    network, fields = weights.read_config(path)
+    leaves = weights.read_leaves(path)
+    last = max(leaves)
+    leaves[last] = np.concatenate([leaves[last]] * 2, axis=-1)
+    weights.save_weights(path, leaves, network, fields)
+    with pytest.raises(errors.InputError, match=f"Leaf '{last}' must have shape"):
+        run_inputs.open_run(config)
+    assert not pathlib.Path(config.run_dir).exists()
 
 
 def test_roles_with_the_same_config_may_join(config):
