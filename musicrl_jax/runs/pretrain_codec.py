@@ -31,6 +31,8 @@ from musicrl_jax.pretraining import objective as objective_lib
 from musicrl_jax.runs import training, warm_start
 
 HEARD_CLIPS = 2
+FINE_LEVELS = 12
+"""Levels of the starter's codec, coarse and fine."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,23 @@ class PretrainCodecConfig:
     crop_frames: int = 48
     held_out_clips: int = 12
     in_memory_gb: float = 4.0
+
+
+def more_levels(
+    coarse: str, manifest: str, run_dir: str, out: str
+) -> PretrainCodecConfig:
+    """Returns the run that adds the starter's fine levels to a codec."""
+    return PretrainCodecConfig(
+        manifest=manifest,
+        run_dir=run_dir,
+        out=out,
+        extend=coarse,
+        codec=codec_config.CodecConfig(levels=FINE_LEVELS),
+        loss=codec_config.CodecLossConfig(dropout=0.6),
+        pretrain=pretrain_config.PretrainConfig(
+            steps=3000, learning_rate=1e-3, average_decay=0.99, save_every=250
+        ),
+    )
 
 
 def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib.Path:

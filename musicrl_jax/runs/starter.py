@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from musicrl_jax.core import errors
 from musicrl_jax.data import token_cache
+from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import loop
 from musicrl_jax.runs import (
     corpus,
@@ -31,6 +32,9 @@ from musicrl_jax.runs import (
 
 Training = TypeVar("Training")
 
+COARSE_LEVELS = codec_config.CodecConfig().levels
+"""Levels of the codec that MusicLM learns; SoundStorm learns those above."""
+
 _PLACES = (
     "run_dir",
     "out",
@@ -41,6 +45,7 @@ _PLACES = (
     "codec",
     "tokens",
     "mulan",
+    "extend",
 )
 
 
@@ -58,7 +63,8 @@ class StarterConfig:
       more_seconds: their length.
       soundfont: a General MIDI .sf2 or .sf3 file.
       workers: rendering processes.
-      codec_steps: training steps of the codec.
+      coarse_steps: training steps of the codec with its coarse levels alone.
+      codec_steps: of the levels that are added to it.
       semantic_steps: of the semantic tokenizer.
       mulan_steps: of MuLan.
       musiclm_steps: of the language model.
@@ -74,6 +80,7 @@ class StarterConfig:
     more_seconds: float = 10.0
     soundfont: str = corpus.DEFAULT_SOUNDFONT
     workers: int = 2
+    coarse_steps: int = 0
     codec_steps: int = 0
     semantic_steps: int = 0
     mulan_steps: int = 0
@@ -112,6 +119,41 @@ def chain(
     """Returns the stages in their order; nothing is run."""
     run_dir = pathlib.Path(config.run_dir)
     networks = run_dir / "networks"
+    music, further = _corpora(config)
+    data = str(run_dir / "corpus" / corpus.MANIFEST)
+    more = str(run_dir / "more" / corpus.MANIFEST)
+    cut = tokenize_corpus.TokenizeCorpusConfig(
+        manifest=data,
+        networks=str(networks),
+        out=str(run_dir / "tokens"),
+        seconds=config.seconds,
+        coarse_levels=COARSE_LEVELS,
+    )
+    index = pathlib.Path(cut.out) / token_cache.INDEX
+    train = functools.partial(_training, config, hooks)
+    coarse, codec, joint = (
+        str(networks / f"{x}.safetensors") for x in ("coarse", "codec", "mulan")
+    )
+    lm, judge = pretrain_musiclm, pretrain_attributes
+    semantic, mulan = pretrain_semantic, pretrain_mulan
+    return (
+        _stage("corpus", music, pathlib.Path(data), corpus.build),
+        train("coarse", pretrain_codec, pretrain_codec.PretrainCodecConfig, data),
+        train("codec", pretrain_codec, pretrain_codec.more_levels, data, coarse=coarse),
+        train("semantic", semantic, semantic.PretrainSemanticConfig, data),
+        _stage("more", further, pathlib.Path(more), corpus.build),
+        train("mulan", mulan, mulan.PretrainMulanConfig, data, more_manifests=(more,)),
+        _stage("tokens", cut, index, tokenize_corpus.run),
+        train("musiclm", lm, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
+        train("attributes", judge, judge.PretrainAttributesConfig, data, codec=codec),
+    )
+
+
+def _corpora(
+    config: StarterConfig,
+) -> tuple[corpus.CorpusConfig, corpus.CorpusConfig]:
+    """Returns the corpus of all networks, and the further clips that MuLan hears."""
+    run_dir = pathlib.Path(config.run_dir)
     music = corpus.CorpusConfig(
         out_dir=str(run_dir / "corpus"),
         num_clips=config.num_clips,
@@ -128,53 +170,25 @@ def chain(
         seconds=config.more_seconds,
         seed=config.seed + 1,
     )
-    data = str(run_dir / "corpus" / corpus.MANIFEST)
-    more = str(run_dir / "more" / corpus.MANIFEST)
-    tokens = str(run_dir / "tokens")
-    cut = tokenize_corpus.TokenizeCorpusConfig(
-        manifest=data, networks=str(networks), out=tokens, seconds=config.seconds
-    )
+    return music, further
 
-    tokens_index = pathlib.Path(tokens) / token_cache.INDEX
 
-    def train(
-        name: str,
-        run: Callable[..., object],
-        make: Callable[..., Any],
-        **fields: str | tuple[str, ...],
-    ) -> stages.Stage:
-        out = networks / f"{name}.safetensors"
-        fields |= {"run_dir": str(run_dir / name), "out": str(out)}
-        settings = _seeded(
-            make(**fields), getattr(config, f"{name}_steps"), config.seed
-        )
-        return _stage(name, settings, out, functools.partial(run, hooks=hooks))
-
-    lm, judge = pretrain_musiclm, pretrain_attributes
-    codec, semantic, mulan = pretrain_codec, pretrain_semantic, pretrain_mulan
-    heard, joint = (str(networks / f"{x}.safetensors") for x in ("codec", "mulan"))
-    return (
-        _stage("corpus", music, pathlib.Path(data), corpus.build),
-        train("codec", codec.run, codec.PretrainCodecConfig, manifest=data),
-        train("semantic", semantic.run, semantic.PretrainSemanticConfig, manifest=data),
-        _stage("more", further, pathlib.Path(more), corpus.build),
-        train(
-            "mulan",
-            mulan.run,
-            mulan.PretrainMulanConfig,
-            manifest=data,
-            more_manifests=(more,),
-        ),
-        _stage("tokens", cut, tokens_index, tokenize_corpus.run),
-        train("musiclm", lm.run, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
-        train(
-            "attributes",
-            judge.run,
-            judge.PretrainAttributesConfig,
-            manifest=data,
-            codec=heard,
-        ),
-    )
+def _training(
+    config: StarterConfig,
+    hooks: loop.Hooks | None,
+    name: str,
+    module: Any,  # noqa: ANN401 - one of `runs.pretrain_*`
+    make: Callable[..., Any],
+    manifest: str = "",
+    **fields: str | tuple[str, ...],
+) -> stages.Stage:
+    """Returns the stage that trains one network with `module.run`."""
+    run_dir = pathlib.Path(config.run_dir)
+    out = run_dir / "networks" / f"{name}.safetensors"
+    fields |= {"run_dir": str(run_dir / name), "out": str(out)}
+    fields |= {"manifest": manifest} if manifest else {}
+    settings = _seeded(make(**fields), getattr(config, f"{name}_steps"), config.seed)
+    return _stage(name, settings, out, functools.partial(module.run, hooks=hooks))
 
 
 def _seeded(settings: Training, steps: int, seed: int) -> Training:

@@ -22,6 +22,8 @@ from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.models.soundstorm import adapter as soundstorm
 from musicrl_jax.models.soundstorm import config as soundstorm_config
+from musicrl_jax.models.soundstream import adapter as soundstream
+from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.runs import system
 
 CAPTIONS = [
@@ -45,6 +47,7 @@ def tiny():
     """Returns what writes tiny networks of other sizes than `networks` has."""
     return types.SimpleNamespace(
         write_codec=write_codec,
+        write_soundstream=write_soundstream,
         write_mulan=write_mulan,
         write_musiclm=write_musiclm,
         write_soundstorm=write_soundstorm,
@@ -103,6 +106,25 @@ def write_codec(folder, frames_per_code=2, levels=4):
     params = audible(params, jax.random.key(4))
     fields = dataclasses.asdict(config)
     weights.save_weights(folder / "codec.safetensors", params, "codec", fields)
+
+
+def write_soundstream(folder):
+    config = soundstream_config.SoundStreamConfig(
+        sample_rate_hz=16_000,
+        width=2,
+        strides=(4, 4, 5, 8),
+        dilations=(1,),
+        kernel=3,
+        levels=4,
+        codebook_size=16,
+        code_width=8,
+    )
+    silent = jax.tree.map(
+        lambda leaf: jax.numpy.zeros(leaf.shape), soundstream.abstract_params(config)
+    )
+    params = audible(silent, jax.random.key(5))
+    fields = dataclasses.asdict(config)
+    weights.save_weights(folder / "codec.safetensors", params, "soundstream", fields)
 
 
 def audible(params, key):

@@ -52,6 +52,23 @@ def test_the_same_seed_is_the_same_music_and_another_seed_is_not(
     assert np.abs(clips["a"] - clips["c"]).max() > 0
 
 
+def test_a_soundstream_takes_the_codecs_place(musicrl, networks, tiny, tmp_path):
+    folder, clips = tmp_path / "networks", {}
+    shutil.copytree(networks, folder)
+    tiny.write_soundstream(folder)
+    for name, directory in (("spectral", networks), ("soundstream", folder)):
+        out = tmp_path / f"{name}.wav"
+        code, _, err = musicrl(
+            "generate", "--prompt", "a slow waltz", "--seconds", 2, "--seed", 1,
+            "--networks", directory, "--out", out,
+        )  # fmt: skip
+        assert code == 0, err
+        clips[name], rate = soundfile.read(out)
+        assert len(clips[name]) == 2 * rate
+    assert np.std(clips["soundstream"]) > 0
+    assert np.abs(clips["soundstream"] - clips["spectral"]).max() > 0
+
+
 def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
     out = tmp_path / "clips"
     code, _, err = musicrl(

@@ -24,6 +24,7 @@ def test_stages_come_in_the_order_of_their_needs(tmp_path):
     chain = starter.chain(starter.StarterConfig(run_dir=str(tmp_path)))
     assert [stage.name for stage in chain] == [
         "corpus",
+        "coarse",
         "codec",
         "semantic",
         "more",
@@ -38,7 +39,7 @@ def test_stages_come_in_the_order_of_their_needs(tmp_path):
     trained = {
         stage.output.stem for stage in chain if stage.output.parent.name == "networks"
     }
-    assert trained == set(starter_assets.NETWORKS)
+    assert trained == {"coarse", *starter_assets.NETWORKS}
 
 
 def test_settings_are_json_and_do_not_know_where_things_lie(tmp_path):

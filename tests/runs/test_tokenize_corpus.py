@@ -25,6 +25,8 @@ from musicrl_jax.models.mulan import adapter as mulan_adapter
 from musicrl_jax.models.mulan import config as mulan_config
 from musicrl_jax.models.semantic import adapter as semantic_adapter
 from musicrl_jax.models.semantic import config as semantic_config
+from musicrl_jax.models.soundstream import adapter as soundstream_adapter
+from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.runs import clip_encoder, pretrain_mulan, tokenize_corpus, tokenizers
 
 RATE = 16_000
@@ -276,3 +278,22 @@ def test_networks_of_different_rates_are_refused(corpus, tmp_path):
     _write(tmp_path, "semantic", other, abstract)
     with pytest.raises(errors.InputError, match="at one rate"):
         tokenizers.load(tmp_path)
+
+
+def test_a_soundstream_makes_the_coarse_tokens(corpus, tmp_path):
+    for name in ("semantic", "mulan"):
+        file = f"{name}.safetensors"
+        (tmp_path / file).write_bytes((corpus / file).read_bytes())
+    config = soundstream_config.SoundStreamConfig(
+        sample_rate_hz=RATE, width=2, strides=(4, 4, 5, 8), dilations=(1,), kernel=3,
+        levels=3, codebook_size=9, code_width=4,
+    )  # fmt: skip
+    abstract = soundstream_adapter.abstract_params(config)
+    _write(tmp_path, "soundstream", config, abstract)
+    (tmp_path / "soundstream.safetensors").rename(tmp_path / "codec.safetensors")
+    sound, params = tokenizers.load(tmp_path)
+    assert sound.layout.codebook_sizes == (5, 9, 9, 9)
+    audio = 0.1 * jax.random.normal(jax.random.key(1), (1, 640 * 6))
+    tokens = sound.clip_tokens(params, audio)
+    codes = sound.codec.encode(params["codec"], audio)
+    np.testing.assert_array_equal(tokens[..., 1:], codes)
