@@ -67,7 +67,7 @@ def test_a_file_follows_from_its_settings(files, tmp_path):
 
 
 def test_too_many_bad_rows_are_refused(files, tmp_path):
-    with pytest.raises(errors.InputError, match="40 good and 1 bad"):
+    with pytest.raises(errors.InputError, match="41 good and 1 bad"):
         caption_mixture.run(config(files, tmp_path / "out", max_bad_share=0.01))
     assert not (tmp_path / "out").exists()
 
