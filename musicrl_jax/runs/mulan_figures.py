@@ -54,7 +54,7 @@ def measure(
     mulan: adapter.Mulan,
     params: arrays.Params,
     clips: Float[np.ndarray, "c w f m"],
-    texts: Sequence[Int[np.ndarray, "_ w"]],
+    texts: Sequence[Int[np.ndarray, "_ words"]],
     pairs: int,
 ) -> dict[str, float]:
     """Returns recall and the agreement of codes over held-out pairs.
@@ -135,7 +135,7 @@ def _recalls(
 
 
 def _distinct(
-    texts: Sequence[Int[np.ndarray, "_ w"]], pairs: int
+    texts: Sequence[Int[np.ndarray, "_ words"]], pairs: int
 ) -> tuple[Int[np.ndarray, " b"], Int[np.ndarray, "b w"]]:
     """Returns clips with one caption each, no caption twice."""
     seen: set[bytes] = set()

@@ -75,7 +75,8 @@ def send_after(folder, number, steps):
 
 def damage(folder):
     newest = max(folder.iterdir(), key=lambda path: int(path.name))
-    path = max(newest.rglob("*"), key=lambda path: path.stat().st_size)
+    files = [path for path in newest.rglob("*") if path.is_file()]
+    path = max(files, key=lambda path: path.stat().st_size)
     path.write_bytes(path.read_bytes()[:100])
 
 

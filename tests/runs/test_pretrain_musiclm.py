@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -116,10 +117,10 @@ def test_sound_without_captions_trains_a_model_that_guidance_can_steer(
     figures = json.loads((tmp_path / "musiclm.json").read_text("utf-8"))
     assert figures["validation/gap/conditioning"] > 0.05
     # Kind 0 has semantic tokens below 4, kind 1 above; without one, both are possible.
-    first = np.zeros((2, 1, 3), np.int32)
+    first = jnp.zeros((2, 1, 3), jnp.int32)
 
     def share_of_kind_1(policy: protocols.Policy) -> np.ndarray:
-        states = policy.frame_states(params, first, np.asarray([[0, 0], [1, 1]]))
+        states = policy.frame_states(params, first, jnp.asarray([[0, 0], [1, 1]]))
         logits = policy.token_logits(params, states, first)
         return np.asarray(jax.nn.softmax(logits[:, 0, 0]))[:, 4:].sum(axis=-1)
 

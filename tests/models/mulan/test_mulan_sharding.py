@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from musicrl_jax.core import sharding
@@ -51,8 +52,11 @@ def _loss_and_gradient(devices: int) -> tuple[jax.Array, dict]:
 def test_four_devices_have_the_loss_and_gradients_of_one() -> None:
     (one, expected), (four, found) = _loss_and_gradient(1), _loss_and_gradient(4)
     np.testing.assert_allclose(four, one, rtol=1e-5)
+    # The pooling's bias changes nothing, so its gradient is only rounding: leaves are
+    # held to their own size, or to the whole gradient's where that is larger by far.
+    whole = float(optax.global_norm(expected))
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
-        size = float(jnp.linalg.norm(a))
+        size = max(float(jnp.linalg.norm(a)), 1e-2 * whole)
         assert float(np.linalg.norm(np.asarray(a) - np.asarray(b))) <= 1e-5 * size
 
 
