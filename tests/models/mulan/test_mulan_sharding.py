@@ -54,7 +54,7 @@ def test_four_devices_have_the_loss_and_gradients_of_one() -> None:
     np.testing.assert_allclose(four, one, rtol=1e-5)
     # The pooling's bias changes nothing, so its gradient is only rounding: leaves are
     # held to their own size, or to the whole gradient's where that is larger by far.
-    whole = float(optax.global_norm(expected))
+    whole = float(optax.tree.norm(expected))
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(found), strict=True):
         size = max(float(jnp.linalg.norm(a)), 1e-2 * whole)
         assert float(np.linalg.norm(np.asarray(a) - np.asarray(b))) <= 1e-5 * size
