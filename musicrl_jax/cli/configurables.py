@@ -38,6 +38,9 @@ def _pretrain(network: str, config: str) -> Command:
 
 COMMANDS = {
     "actor": Command(module="runs.actor", config="RunConfig"),
+    "adherence": Command(
+        module="runs.adherence", config="AdherenceConfig", progress="progress"
+    ),
     "captions": Command(module="runs.caption_mixture", config="CaptionMixtureConfig"),
     "bench_soundstorm": Command(
         module="runs.bench_soundstorm", config="BenchSoundStormConfig"
@@ -84,6 +87,7 @@ COMMANDS = {
 # Where each bindable name lives, below `musicrl_jax`.
 CONFIGURABLES = {
     "ActorConfig": "acting.config",
+    "AdherenceConfig": "runs.adherence",
     "AdversarialConfig": "pretraining.adversarial_config",
     "Augmentation": "models.mulan.objective",
     "CaptionMixtureConfig": "runs.caption_mixture",

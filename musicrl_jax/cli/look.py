@@ -1,4 +1,4 @@
-"""Commands that only look: `config`, `describe`, `probe`, `doctor` and `bench`."""
+"""Commands that only look: at configs, sizes, what networks learned, the machine."""
 
 import enum
 import importlib.metadata
@@ -88,6 +88,32 @@ def probe(
     running.run("probe", gin_file, gin_param, fields, as_json=json)
 
 
+def adherence(
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="Folder of networks (default: starter)."),
+    ] = None,
+    prompts: Annotated[
+        int | None, typer.Option("--prompts", min=2, help="Held-out captions to use.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Length of each clip.")
+    ] = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Measure whether clips fit their own captions better than others'."""
+    fields = {
+        "networks": networks,
+        "prompts": prompts,
+        "seconds": seconds,
+        "seed": seed,
+    }
+    running.run("adherence", gin_file, gin_param, fields, as_json=json)
+
+
 def doctor(json: options.Json = False) -> None:
     """Report this machine's versions, devices, tools, disk."""
     import jax
@@ -117,4 +143,4 @@ def bench(
     running.run(f"bench_{part}", gin_file, gin_param, {}, as_json=json)
 
 
-COMMANDS = (config, describe, probe, doctor, bench)
+COMMANDS = (config, describe, probe, adherence, doctor, bench)

@@ -115,6 +115,22 @@ class TextAdherenceReward:
         known |= fresh
         return np.stack([known[text] for text in captions])
 
+    def clip_embeddings(
+        self, waveform: Float[np.ndarray, "b n"]
+    ) -> Float[np.ndarray, "b e"]:
+        """Returns the mean of the unit vectors of each clip's thirds.
+
+        Its product with a caption's vector is the score of the two.
+        """
+        size = self._config.clips_per_call
+        parts = []
+        for start in range(0, len(waveform), size):
+            some = np.asarray(waveform[start : start + size], np.float32)
+            padded = pad_rows(some, size)
+            embedded = _embed_clips(self._embedder, self._params, padded)
+            parts.append(np.asarray(embedded)[: len(some)])
+        return np.concatenate(parts)
+
     def _embed(self, captions: Sequence[str]) -> dict[str, Float[np.ndarray, " e"]]:
         size = self._config.clips_per_call
         vectors: dict[str, Float[np.ndarray, " e"]] = {}
@@ -159,7 +175,18 @@ def _score(
     waveform: Float[Array, "b n"],
 ) -> Float[Array, " b"]:
     """Returns the cosine of text and audio, averaged over the clip's thirds."""
+    audio = _embed_clips(embedder, params, waveform)
+    return jnp.einsum("be,be->b", audio, text).astype(jnp.float32)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _embed_clips(
+    embedder: protocols.JointEmbedder,
+    params: arrays.Params,
+    waveform: Float[Array, "b n"],
+) -> Float[Array, "b e"]:
+    """Returns the mean of the unit vectors of each clip's thirds."""
     clips = jnp.stack([waveform[:, part] for part in windows.thirds(waveform.shape[1])])
     flat = clips.reshape(-1, clips.shape[-1])
-    audio = embedder.embed_audio(params, flat).reshape(len(clips), len(text), -1)
-    return jnp.einsum("wbe,be->b", audio, text).astype(jnp.float32) / len(clips)
+    audio = embedder.embed_audio(params, flat)
+    return audio.reshape(len(clips), len(waveform), -1).mean(axis=0)
