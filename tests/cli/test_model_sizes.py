@@ -45,7 +45,7 @@ def test_the_papers_policy_has_between_0_4_and_1_billion_parameters():
 def test_json_is_complete_and_the_table_is_a_line_a_network(capsys):
     with pytest.raises(SystemExit) as done:
         main.main(["describe", "musiclm", "--size", "tiny", "--json"])
-    assert done.value.code == 0
+    assert not done.value.code
     (told,) = json.loads(capsys.readouterr().out)
     assert told == row("musiclm_tiny")
     with pytest.raises(SystemExit):

@@ -39,7 +39,7 @@ def test_listeners_hear_fine_levels_and_rewards_only_where_asked(refined):
     keys = renderer.content_keys(tokens[..., 1:])
     codes = stage.refine(params, tokens[..., 1:], keys, tokens[..., 0])
     np.testing.assert_array_equal(codes[..., :4], tokens[..., 1:])
-    _, codec_params = system.pretrain_codec.load(refined / "codec.safetensors")
+    _, codec_params = system.codecs.load(refined / "codec.safetensors")
     decoded = sound.codec.decode(codec_params, codes)
     np.testing.assert_allclose(full, decoded, atol=1e-5)
     assert jnp.abs(full - coarse).max() > 1e-3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.data import crops
+from musicrl_jax.data import clip_sources, crops
 from musicrl_jax.pretraining import fingerprint
 
 CLIPS = [
@@ -16,8 +16,9 @@ CLIPS = [
 
 
 def reader(**changes):
-    settings = {"clips": CLIPS, "crop": 64, "batch_size": 8, "seed": 3}
-    return crops.CropReader(**(settings | changes))
+    settings = {"crop": 64, "batch_size": 8, "seed": 3} | changes
+    clips = clip_sources.ClipsInMemory(clips=settings.pop("clips", CLIPS))
+    return crops.CropReader(clips, crops.CropConfig(**settings))
 
 
 def stored(batches):
