@@ -163,7 +163,7 @@ def test_gradient_is_the_balanced_one_and_the_penaltys():
 
 
 def test_both_sides_learn():
-    _, rows = train(make_step(steps=200))
+    _, rows = train(make_step(steps=200, objective=GainObjective(adversarial=0.1)))
     assert rows[-1]["loss/distance"] < 0.3 * rows[0]["loss/distance"]
     game = {"discriminator_learning_rate": 0.05}
     _, still = train(make_step(steps=60, learning_rate=1e-9, game=game))
