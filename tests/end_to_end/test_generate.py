@@ -52,6 +52,7 @@ def test_the_same_seed_is_the_same_music_and_another_seed_is_not(
     assert np.abs(clips["a"] - clips["c"]).max() > 0
 
 
+@pytest.mark.slow
 def test_a_soundstream_takes_the_codecs_place(musicrl, networks, tiny, tmp_path):
     folder, clips = tmp_path / "networks", {}
     shutil.copytree(networks, folder)

@@ -47,6 +47,7 @@ def test_calls_take_turns_and_medians_are_given():
     assert timed["b"]["seconds"] == 5.0
 
 
+@pytest.mark.slow
 def test_both_are_run_and_described():
     config = bench_soundstorm.BenchSoundStormConfig(
         soundstorm=SIZES,

@@ -71,6 +71,7 @@ def config(tmp_path_factory) -> pretrain_mulan.PretrainMulanConfig:
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(config, tmp_path):
     whole = pretrain_mulan.run(config)
     stopped = dataclasses.replace(

@@ -106,6 +106,7 @@ def test_it_learns_what_conditioning_and_past_tell_and_exports_it(
     assert not steps
 
 
+@pytest.mark.slow
 def test_sound_without_captions_trains_a_model_that_guidance_can_steer(
     tmp_path: pathlib.Path,
 ) -> None:

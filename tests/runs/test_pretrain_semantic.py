@@ -73,6 +73,7 @@ def settings(corpus, folder, name="run", **changes):
     return pretrain_semantic.PretrainSemanticConfig(**(fields | changes))
 
 
+@pytest.mark.slow
 def test_clips_become_a_conformer_tokenizer_with_figures(corpus, tmp_path):
     seen = []
     hooks = loop.Hooks(progress=lambda done, total, row: seen.append((done, set(row))))

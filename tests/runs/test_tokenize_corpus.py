@@ -280,6 +280,7 @@ def test_networks_of_different_rates_are_refused(corpus, tmp_path):
         tokenizers.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_soundstream_makes_the_coarse_tokens(corpus, tmp_path):
     for name in ("semantic", "mulan"):
         file = f"{name}.safetensors"

@@ -70,6 +70,7 @@ def extended():
     return base, extension.export_params(state.params, state.statistics)
 
 
+@pytest.mark.slow
 def test_first_levels_keep_their_tokens_exactly():
     base, more = extended()
     clips = jnp.asarray(waveforms(3))
@@ -79,6 +80,7 @@ def test_first_levels_keep_their_tokens_exactly():
     np.testing.assert_array_equal(before, after[..., :2])
 
 
+@pytest.mark.slow
 def test_new_levels_bring_reconstructions_closer():
     _, more = extended()
     codec, clips = adapter.make_codec(MORE), jnp.asarray(waveforms(3))
@@ -103,6 +105,7 @@ def test_dropout_keeps_at_least_the_old_levels():
     assert counts.max() == 5
 
 
+@pytest.mark.slow
 def test_other_sizes_and_no_new_levels_are_refused():
     base, _ = extended()
     wide = dataclasses.replace(MORE, width=32)

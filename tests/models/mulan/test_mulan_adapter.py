@@ -135,6 +135,7 @@ def test_augmentation_keeps_what_it_should():
     assert 0.3 < float(jnp.mean(fewer == 0)) < 0.7
 
 
+@pytest.mark.slow
 def test_all_parts_in_half_precision_give_nearly_the_same_vectors():
     full = dataclasses.replace(
         SIZES, audio_stem=(3, 4), audio_layers=2, audio_heads=2, text_layers=2

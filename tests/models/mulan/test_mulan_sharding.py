@@ -49,6 +49,7 @@ def _loss_and_gradient(devices: int) -> tuple[jax.Array, dict]:
     return value_and_grad(params, batch, jax.random.key(1))
 
 
+@pytest.mark.slow
 def test_four_devices_have_the_loss_and_gradients_of_one() -> None:
     (one, expected), (four, found) = _loss_and_gradient(1), _loss_and_gradient(4)
     np.testing.assert_allclose(four, one, rtol=1e-5)

@@ -75,6 +75,7 @@ def test_the_share_that_is_dropped_is_the_one_asked_for() -> None:
     np.testing.assert_array_equal(kept[~missing[:, 0]], conditioning[~missing[:, 0]])
 
 
+@pytest.mark.slow
 def test_the_null_prefix_hides_the_conditioning_and_is_learnt() -> None:
     trainer = objective.MusicLMObjective(config=CONFIG, layout=LAYOUT, dropout=0.5)
     tokens = _sample(POLICY).tokens
