@@ -105,16 +105,7 @@ def run(
       InputError: for a corpus or networks that cannot be read or do not fit.
       Preempted: when stopped; the state is saved.
     """
-    semantic = config.soundstorm.semantic_size
-    encoder = code_corpus.load(
-        pathlib.Path(config.networks), with_semantic=bool(semantic)
-    )
-    check_codec(config.soundstorm, encoder.codec.config)
-    if semantic != encoder.clusters:
-        raise errors.InputError(
-            "SoundStormConfig.semantic_size must be the tokenizer's "
-            f"{encoder.clusters} clusters; got {semantic}."
-        )
+    encoder = _encoder(config)
     run_dir = pathlib.Path(config.run_dir)
     cache = code_corpus.build(
         encoder, pathlib.Path(config.manifest), run_dir / "codes", config.seconds
@@ -147,6 +138,21 @@ def run(
     if not out.is_file():
         evaluate_and_export(state)
     return out
+
+
+def _encoder(config: PretrainSoundStormConfig) -> code_corpus.Encoder:
+    """Reads the networks that make the codes; refuses those that do not fit."""
+    semantic = config.soundstorm.semantic_size
+    encoder = code_corpus.load(
+        pathlib.Path(config.networks), with_semantic=bool(semantic)
+    )
+    check_codec(config.soundstorm, encoder.codec.config)
+    if semantic != encoder.clusters:
+        raise errors.InputError(
+            "SoundStormConfig.semantic_size must be the tokenizer's "
+            f"{encoder.clusters} clusters; got {semantic}."
+        )
+    return encoder
 
 
 def _begin(

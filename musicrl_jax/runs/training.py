@@ -77,24 +77,29 @@ def train_with(
         stack.callback(store.close)
         newest = store.newest_step()
         _check_data(folder / DATA, batches, goes_on=newest is not None)
-        sinks = [
-            writers.JsonLinesWriter(folder / "metrics.jsonl"),
-            sample_folder.SampleFolder(folder / "samples"),
-        ]
-        if config.tensorboard:
-            board = tensorboard.TensorBoardWriter(folder / "tensorboard", newest or 0)
-            stack.callback(board.close)
-            sinks.append(board)
-        state = loop.train_with(
-            trainer,
-            batches,
-            config,
-            writers.ManyWriters(sinks),
-            _Begun(store=store, begin=begin),
-            hooks,
-        )
+        writer = _writer(config, folder, newest or 0, stack)
+        begun = _Begun(store=store, begin=begin)
+        state = loop.train_with(trainer, batches, config, writer, begun, hooks)
         found = best.restore(state) if best and config.export_best else None
         return state if found is None else found
+
+
+def _writer(
+    config: config_lib.PretrainConfig,
+    folder: pathlib.Path,
+    newest: int,
+    stack: contextlib.ExitStack,
+) -> writers.ManyWriters:
+    """Returns where numbers and sounds go; `stack` closes what must be closed."""
+    sinks = [
+        writers.JsonLinesWriter(folder / "metrics.jsonl"),
+        sample_folder.SampleFolder(folder / "samples"),
+    ]
+    if config.tensorboard:
+        board = tensorboard.TensorBoardWriter(folder / "tensorboard", newest)
+        stack.callback(board.close)
+        sinks.append(board)
+    return writers.ManyWriters(sinks)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
