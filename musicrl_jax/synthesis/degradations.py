@@ -6,7 +6,7 @@ Each takes a clip and a strength in (0, 1] and obeys a law that can be measured:
     clipping    `10 ** (2.5 * strength - 3)` of the samples lie at the ceiling
     band_limit  nothing above `8000 / 16 ** strength` Hz
     drop_outs   `0.4 * strength` of the samples are zero
-    codec       the first `levels - round(strength * levels) + 1` levels of a codec
+    codec       the first `(2 * levels) ** (1 - strength)` levels of a codec
 
 Strength 0 is the clip itself. The level of the clip is kept, so that loudness tells
 nothing about quality. Randomness is an argument: the same generator, the same fault.
@@ -14,6 +14,7 @@ nothing about quality. Randomness is an argument: the same generator, the same f
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -151,10 +152,13 @@ class CodecArtefacts:
     levels: int
 
     def strengths(self, count: int, random: np.random.Generator) -> list[float]:
-        """Draws multiples of `1 / levels`: each of them as often, in random order."""
-        rounds = -(-count // self.levels)
-        drawn = [random.permutation(self.levels) + 1 for _ in range(rounds)]
-        return [float(step) / self.levels for step in np.concatenate(drawn)[:count]]
+        """Draws one strength in each `count`-th part of (0, 1], and takes the nearest.
+
+        Each doubling of the levels weighs the same: of twelve levels the last six are
+        heard less than the second one. All levels together still are a fault.
+        """
+        drawn = Continuous().strengths(count, random)
+        return [self._strength(self._kept(strength)) for strength in drawn]
 
     def __call__(
         self,
@@ -165,9 +169,15 @@ class CodecArtefacts:
     ) -> Float[np.ndarray, " n"]:
         """Returns the reconstruction; samples beyond whole frames become silence."""
         del sample_rate_hz, random
-        kept = self.levels - round(strength * self.levels) + 1
-        made = self.reconstruct(waveform, min(kept, self.levels))[: len(waveform)]
+        made = self.reconstruct(waveform, self._kept(strength))[: len(waveform)]
         return np.pad(made, (0, len(waveform) - len(made)))
+
+    def _kept(self, strength: float) -> int:
+        kept = round((2 * self.levels) ** (1 - strength))
+        return min(max(kept, 1), self.levels)
+
+    def _strength(self, kept: int) -> float:
+        return 1 - math.log(kept) / math.log(2 * self.levels)
 
 
 SIGNAL_KINDS: Mapping[str, Degradation] = {
