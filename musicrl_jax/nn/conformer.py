@@ -10,13 +10,11 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from musicrl_jax.core import arrays, errors
 from musicrl_jax.nn import attention, convolution, dense
 from musicrl_jax.nn import config as configs
-
-Mask = Bool[Array, "#b t s"] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +26,7 @@ class ConformerConfig:
       heads: attention heads.
       layers: blocks.
       kernel: frames that a block's convolution sees (odd).
+      reach: frames that attention sees on either side; 0 for all.
       mlp_ratio: hidden features of each of a block's two MLPs over `width`.
       dtype: "float32" or "bfloat16", of activations; parameters stay float32.
       fused_attention: whether JAX's own attention kernel replaces the einsum.
@@ -39,6 +38,7 @@ class ConformerConfig:
     heads: int
     layers: int
     kernel: int = 5
+    reach: int = 0
     mlp_ratio: float = 4.0
     dtype: str = "float32"
     fused_attention: bool = False
@@ -47,6 +47,10 @@ class ConformerConfig:
 
     def __post_init__(self) -> None:
         _ = self.block  # Refuses impossible widths.
+        if self.reach < 0:
+            raise errors.InputError(
+                f"ConformerConfig.reach must be 0 or more; got {self.reach}."
+            )
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise errors.InputError(
                 f"ConformerConfig.kernel must be odd and positive; got {self.kernel}."
@@ -121,14 +125,17 @@ class ConformerBlock(nn.Module):
         self.after = FeedForward(self.config)
         self.norm = nn.LayerNorm(dtype=dtype)
 
-    def __call__(
-        self, x: Float[Array, "b t d"], mask: Mask = None
-    ) -> Float[Array, "b t d"]:
-        """Transforms a sequence; `mask` says who attends to whom (default: all)."""
+    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
+        """Transforms a sequence."""
         x = x + 0.5 * self.before(x)
-        x = x + self.attention(self.attention_norm(x), mask)[0]
+        x = x + self._attend(self.attention_norm(x))
         x = x + self.convolution(x)
         return self.norm(x + 0.5 * self.after(x))
+
+    def _attend(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
+        if self.config.reach:
+            return self.attention.near(x, self.config.reach)
+        return self.attention(x)[0]
 
 
 class ConformerStack(nn.Module):
@@ -147,16 +154,14 @@ class ConformerStack(nn.Module):
         keys = jax.random.split(key, self.config.layers)
         return jax.vmap(lambda key: self.block.init(key, sample)["params"])(keys)
 
-    def __call__(
-        self, x: Float[Array, "b t d"], mask: Mask = None
-    ) -> Float[Array, "b t d"]:
+    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         """Runs a sequence through all blocks."""
         config = self.config
 
         def body(
             x: Float[Array, "b t d"], layer: arrays.Params
         ) -> tuple[Float[Array, "b t d"], None]:
-            y = cast(Array, self.block.apply({"params": layer}, x, mask))
+            y = cast(Array, self.block.apply({"params": layer}, x))
             return y.astype(x.dtype), None
 
         body = jax.checkpoint(body) if config.remat else body

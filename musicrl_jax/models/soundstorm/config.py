@@ -52,11 +52,15 @@ class SoundStormConfig:
                 f"{self.coarse_levels} and {self.levels}. The codec needs more levels "
                 "than those that are given."
             )
-        if self.codebook_size < 1 or min(self.semantic_size, self.window_frames) < 0:
+        if self.codebook_size < 1 or self.semantic_size < 0:
             raise errors.InputError(
-                "SoundStormConfig.codebook_size must be positive, .semantic_size and "
-                f".window_frames 0 or more; got {self.codebook_size}, "
-                f"{self.semantic_size} and {self.window_frames}."
+                "SoundStormConfig.codebook_size must be positive, .semantic_size 0 or "
+                f"more; got {self.codebook_size} and {self.semantic_size}."
+            )
+        if self.window_frames < 0 or self.window_frames == 1:
+            raise errors.InputError(
+                "SoundStormConfig.window_frames must be 0, for all, or 2 or more; got "
+                f"{self.window_frames}."
             )
         _ = self.conformer  # Refuses impossible sizes.
 
@@ -73,6 +77,7 @@ class SoundStormConfig:
             heads=self.heads,
             layers=self.layers,
             kernel=self.kernel,
+            reach=self.window_frames // 2,
             mlp_ratio=self.mlp_ratio,
             dtype=self.dtype,
             fused_attention=self.fused_attention,

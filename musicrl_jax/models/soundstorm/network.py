@@ -56,18 +56,10 @@ class SoundStorm(nn.Module):
         x = jnp.where(known[..., None], self.codes(codes), hidden).sum(axis=2)
         if semantic is not None and self.config.semantic_size:
             x = x + self.semantic(semantic[..., None])[:, :, 0]
-        x = self.stack(x, window_mask(codes.shape[1], self.config.window_frames))
+        x = self.stack(x)
         fine = level - self.config.coarse_levels
         logits = jnp.einsum("bfd,bdv->bfv", x, self.heads.astype(x.dtype)[fine])
         return logits.astype(jnp.float32) + self.bias[fine][:, None]
-
-
-def window_mask(frames: int, window: int) -> Bool[Array, "1 t s"] | None:
-    """Returns which frames see which: those at most `window // 2` apart; 0 for all."""
-    if not window:
-        return None
-    place = jnp.arange(frames)
-    return (jnp.abs(place[:, None] - place[None]) <= window // 2)[None]
 
 
 def logits(
