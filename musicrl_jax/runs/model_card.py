@@ -15,10 +15,12 @@ NAME = "MODEL_CARD.md"
 
 _ROLES = {
     "codec": "waveform to residual codes and back",
+    "soundstorm": "the codec's coarse levels to its fine ones",
     "semantic": "waveform to one token a frame, about what is played",
     "mulan": "captions and audio to one space, and conditioning tokens",
     "musiclm": "the policy: conditioning tokens to clips",
     "attributes": "judge of genre and instrument that no reward uses",
+    "quality": "mean opinion score, learnt from simulated raters",
 }
 
 _LIMITS = """\

@@ -61,7 +61,7 @@ class PretrainQualityConfig:
     )
     pretrain: pretrain_config.PretrainConfig = dataclasses.field(
         default_factory=lambda: pretrain_config.PretrainConfig(
-            steps=1200, learning_rate=2e-3, warmup_steps=50, average_decay=0.98
+            steps=2000, learning_rate=2e-3, warmup_steps=50, average_decay=0.98
         )
     )
     batch_size: int = 32

@@ -3,8 +3,9 @@
 Required: nothing. Commonly overridden: `StarterConfig.run_dir`, `.num_clips`,
 `.codec_steps`, `.musiclm_steps` (more of each where there is time or an accelerator).
 
-The chain: corpus, codec, semantic tokenizer, more clips for MuLan, MuLan, tokens,
-MusicLM, attribute judge, assets. Each stage leaves a file; a chain that was stopped
+The chain: corpus, codec, SoundStorm, semantic tokenizer, more clips for MuLan, MuLan,
+tokens, MusicLM, attribute judge, recordings and simulated ratings of their degraded
+versions, quality estimator, assets. Each stage leaves a file; a chain that was stopped
 goes on where it was, in the middle of a training run too.
 """
 
@@ -20,11 +21,14 @@ from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import loop
 from musicrl_jax.runs import (
     corpus,
+    degradation_corpus,
     pretrain_attributes,
     pretrain_codec,
     pretrain_mulan,
     pretrain_musiclm,
+    pretrain_quality,
     pretrain_semantic,
+    pretrain_soundstorm,
     stages,
     starter_assets,
     tokenize_corpus,
@@ -46,6 +50,7 @@ _PLACES = (
     "tokens",
     "mulan",
     "extend",
+    "ratings",
 )
 
 
@@ -61,14 +66,18 @@ class StarterConfig:
       seconds: length of a clip.
       more_clips: further clips, of `more_seconds`, that MuLan alone is trained on.
       more_seconds: their length.
+      rated_clips: recordings, of `rated_seconds`, that are degraded and rated.
+      rated_seconds: their length.
       soundfont: a General MIDI .sf2 or .sf3 file.
       workers: rendering processes.
       coarse_steps: training steps of the codec with its coarse levels alone.
       codec_steps: of the levels that are added to it.
+      soundstorm_steps: of SoundStorm.
       semantic_steps: of the semantic tokenizer.
       mulan_steps: of MuLan.
       musiclm_steps: of the language model.
       attributes_steps: of the attribute judge.
+      quality_steps: of the quality estimator.
     """
 
     run_dir: str = "starter_run"
@@ -78,14 +87,18 @@ class StarterConfig:
     seconds: float = 30.0
     more_clips: int = 8000
     more_seconds: float = 10.0
+    rated_clips: int = 400
+    rated_seconds: float = 10.0
     soundfont: str = corpus.DEFAULT_SOUNDFONT
     workers: int = 2
     coarse_steps: int = 0
     codec_steps: int = 0
+    soundstorm_steps: int = 0
     semantic_steps: int = 0
     mulan_steps: int = 0
     musiclm_steps: int = 0
     attributes_steps: int = 0
+    quality_steps: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -119,12 +132,13 @@ def chain(
     """Returns the stages in their order; nothing is run."""
     run_dir = pathlib.Path(config.run_dir)
     networks = run_dir / "networks"
-    music, further = _corpora(config)
+    nets = str(networks)
+    music, further, recordings = _corpora(config)
     data = str(run_dir / "corpus" / corpus.MANIFEST)
     more = str(run_dir / "more" / corpus.MANIFEST)
     cut = tokenize_corpus.TokenizeCorpusConfig(
         manifest=data,
-        networks=str(networks),
+        networks=nets,
         out=str(run_dir / "tokens"),
         seconds=config.seconds,
         coarse_levels=COARSE_LEVELS,
@@ -134,25 +148,39 @@ def chain(
     coarse, codec, joint = (
         str(networks / f"{x}.safetensors") for x in ("coarse", "codec", "mulan")
     )
+    rated = str(run_dir / "recordings" / corpus.MANIFEST)
+    degraded = degradation_corpus.DegradationCorpusConfig(
+        manifest=rated,
+        out_dir=str(run_dir / "ratings"),
+        codec=codec,
+        seconds=config.rated_seconds,
+        seed=config.seed,
+    )
+    ratings = str(run_dir / "ratings" / degradation_corpus.RATINGS)
     lm, judge = pretrain_musiclm, pretrain_attributes
+    fine, opinion = pretrain_soundstorm, pretrain_quality
     semantic, mulan = pretrain_semantic, pretrain_mulan
     return (
         _stage("corpus", music, pathlib.Path(data), corpus.build),
         train("coarse", pretrain_codec, pretrain_codec.PretrainCodecConfig, data),
         train("codec", pretrain_codec, pretrain_codec.more_levels, data, coarse=coarse),
+        train("soundstorm", fine, fine.PretrainSoundStormConfig, data, networks=nets),
         train("semantic", semantic, semantic.PretrainSemanticConfig, data),
         _stage("more", further, pathlib.Path(more), corpus.build),
         train("mulan", mulan, mulan.PretrainMulanConfig, data, more_manifests=(more,)),
         _stage("tokens", cut, index, tokenize_corpus.run),
         train("musiclm", lm, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
         train("attributes", judge, judge.PretrainAttributesConfig, data, codec=codec),
+        _stage("recordings", recordings, pathlib.Path(rated), corpus.build),
+        _stage("ratings", degraded, pathlib.Path(ratings), degradation_corpus.run),
+        train("quality", opinion, opinion.PretrainQualityConfig, ratings=ratings),
     )
 
 
 def _corpora(
     config: StarterConfig,
-) -> tuple[corpus.CorpusConfig, corpus.CorpusConfig]:
-    """Returns the corpus of all networks, and the further clips that MuLan hears."""
+) -> tuple[corpus.CorpusConfig, corpus.CorpusConfig, corpus.CorpusConfig]:
+    """Returns the corpus, further clips for MuLan, and recordings to degrade."""
     run_dir = pathlib.Path(config.run_dir)
     music = corpus.CorpusConfig(
         out_dir=str(run_dir / "corpus"),
@@ -170,7 +198,14 @@ def _corpora(
         seconds=config.more_seconds,
         seed=config.seed + 1,
     )
-    return music, further
+    recordings = dataclasses.replace(
+        music,
+        out_dir=str(run_dir / "recordings"),
+        num_clips=config.rated_clips,
+        seconds=config.rated_seconds,
+        seed=config.seed + 11,
+    )
+    return music, further, recordings
 
 
 def _training(

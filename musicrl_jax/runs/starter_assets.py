@@ -13,7 +13,15 @@ from musicrl_jax.evaluation import prompts
 from musicrl_jax.runs import model_card, reconstruction, references, system
 from musicrl_jax.synthesis import captions as composer_captions
 
-NETWORKS = ("codec", "semantic", "mulan", "musiclm", "attributes")
+NETWORKS = (
+    "codec",
+    "soundstorm",
+    "semantic",
+    "mulan",
+    "musiclm",
+    "attributes",
+    "quality",
+)
 HELD_OUT_PROMPTS = 256
 ROUNDED = ("codec", "semantic")
 

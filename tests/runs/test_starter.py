@@ -26,12 +26,16 @@ def test_stages_come_in_the_order_of_their_needs(tmp_path):
         "corpus",
         "coarse",
         "codec",
+        "soundstorm",
         "semantic",
         "more",
         "mulan",
         "tokens",
         "musiclm",
         "attributes",
+        "recordings",
+        "ratings",
+        "quality",
     ]
     outputs = [stage.output for stage in chain]
     assert len(set(outputs)) == len(outputs)
@@ -67,6 +71,7 @@ def test_steps_and_seed_reach_each_network():
             assert after["steps"] == before["steps"]
     assert other["corpus"]["seed"] == 5
     assert other["more"]["seed"] == 6
+    assert other["recordings"]["seed"] == 16
 
 
 def test_negative_steps_are_refused():
