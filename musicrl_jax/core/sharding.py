@@ -1,46 +1,93 @@
 """The mesh, and the logical-axis rules that say how every tree lies on it.
 
-Mesh axes: `data` (clips), `fsdp` (clips and parameters), `tensor` (features, heads).
+Mesh axes: `slice` (clips, over slices of a multi-slice job), `data` (clips), `fsdp`
+(clips and parameters), `tensor` (heads, hidden features, entries).
+
+Parameters are cut by `PARAMETERS`, activations by `constrain`, both in words of
+`RULES`. A device gathers the kernel it needs, in the dtype it computes in, layer by
+layer (`gathered`); clips stay where they are.
 """
 
+import contextlib
 import dataclasses
+import functools
 import math
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Shaped
 
 from musicrl_jax.core import arrays, errors
 
-AXES = ("data", "fsdp", "tensor")
-BATCH = PartitionSpec(("data", "fsdp"))
+AXES = ("slice", "data", "fsdp", "tensor")
+
+RULES: dict[str, tuple[str, ...]] = {
+    "clips": ("slice", "data", "fsdp"),
+    "width": ("fsdp",),
+    "heads": ("tensor",),
+    "hidden": ("tensor",),
+    "rows": ("fsdp", "tensor"),
+}
+"""Logical axis -> the mesh axes that it is cut over."""
+
+BATCH = PartitionSpec(RULES["clips"])
+
+PARAMETERS: tuple[tuple[str, tuple[str | None, ...]], ...] = (
+    # Queries, keys and values lie side by side, so heads are not cut in storage.
+    (r"project_in/kernel$", ("rows", None)),
+    (r"project_out/kernel$", ("heads", "width")),
+    (r"expand/kernel$", ("width", "hidden")),
+    (r"contract/kernel$", ("hidden", "width")),
+    (r"(gate|project|summarise|condition_state)/kernel$", ("width", None)),
+    (r"table$", (None, "rows")),
+    (r"heads$", ("rows", None)),
+)
+"""End of a parameter's path -> logical axes of its last axes, for all networks.
+
+Optimizer moments have the paths of their parameters. What no rule names is cut along
+its largest axis over `fsdp`; vectors stay whole.
+"""
+
+LogicalAxis = str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MeshConfig:
-    """Devices along each mesh axis; -1 (one axis at most) means all that are left."""
+    """Devices along each mesh axis; -1 (one axis at most) means all that are left.
+
+    Attributes:
+      data: groups of clips, each with all parameters.
+      fsdp: devices that share clips and parameters.
+      tensor: devices that share each layer's work.
+      slices: slices of a multi-slice job; only gradients cross between them.
+    """
 
     data: int = -1
     fsdp: int = 1
     tensor: int = 1
+    slices: int = 1
 
     def __post_init__(self) -> None:
-        sizes = (self.data, self.fsdp, self.tensor)
+        sizes = (self.data, self.fsdp, self.tensor, self.slices)
         if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
             raise errors.InputError(
                 f"Mesh axes must be positive, one of them may be -1; got {sizes}. "
-                "Set MeshConfig.data, .fsdp and .tensor."
+                "Set MeshConfig.data, .fsdp, .tensor and .slices."
             )
 
 
-def make_mesh(config: MeshConfig, devices: list[Any] | None = None) -> Mesh:
+def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
     """Returns the mesh of `config` over `devices` (default: all).
 
     Raises:
       InputError: where the axes do not multiply to the number of devices.
     """
-    devices = jax.devices() if devices is None else devices
-    sizes = [config.data, config.fsdp, config.tensor]
+    devices = list(jax.devices() if devices is None else devices)
+    sizes = [config.slices, config.data, config.fsdp, config.tensor]
     known = math.prod(size for size in sizes if size != -1)
     if -1 in sizes and len(devices) % known == 0:
         sizes[sizes.index(-1)] = len(devices) // known
@@ -49,32 +96,120 @@ def make_mesh(config: MeshConfig, devices: list[Any] | None = None) -> Mesh:
             f"Mesh axes {dict(zip(AXES, sizes, strict=True))} need their product to be "
             f"the {len(devices)} devices here. Change MeshConfig."
         )
-    return jax.make_mesh(
-        tuple(sizes), AXES, axis_types=(AxisType.Auto,) * 3, devices=devices
-    )
+    kinds = (AxisType.Auto,) * len(AXES)
+    found = len({getattr(device, "slice_index", 0) for device in devices})
+    if found > 1:
+        if found != sizes[0]:
+            raise errors.InputError(
+                f"MeshConfig.slices must be the job's {found} slices; got {sizes[0]}."
+            )
+        inside, across = (1, *sizes[1:]), (sizes[0], 1, 1, 1)
+        grid = mesh_utils.create_hybrid_device_mesh(inside, across, devices)
+        return Mesh(grid, AXES, axis_types=kinds)
+    return jax.make_mesh(tuple(sizes), AXES, axis_types=kinds, devices=devices)
 
 
-def parameter_spec(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
-    """Returns how a parameter lies on the mesh: its largest axis over `fsdp`.
-
-    Vectors and axes that `fsdp` does not divide stay whole on every device.
-    """
+def parameter_spec(
+    path: str, shape: tuple[int, ...], mesh: jax.sharding.AbstractMesh | Mesh
+) -> PartitionSpec:
+    """Returns how the parameter at `path` ("a/b/kernel") lies on the mesh."""
+    for ending, axes in PARAMETERS:
+        if re.search(ending, path) and len(shape) >= len(axes):
+            stacked = (None,) * (len(shape) - len(axes))
+            return _spec((*stacked, *axes), shape, mesh)
     size = mesh.shape["fsdp"]
     if len(shape) < 2 or size == 1:
         return PartitionSpec()
     axis = max(range(len(shape)), key=lambda i: (shape[i] % size == 0, shape[i]))
-    if shape[axis] % size:
-        return PartitionSpec()
-    return PartitionSpec(*("fsdp" if i == axis else None for i in range(len(shape))))
+    names = ["width" if i == axis else None for i in range(len(shape))]
+    return _spec(names, shape, mesh)
 
 
 def tree_shardings(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
     """Returns a tree of shardings for parameters or optimizer state `tree`."""
-    return jax.tree.map(
-        lambda leaf: NamedSharding(mesh, parameter_spec(leaf.shape, mesh)), tree
-    )
+
+    def lay(path: Any, leaf: Any) -> NamedSharding:  # noqa: ANN401 - of any tree
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        return NamedSharding(mesh, parameter_spec(name, leaf.shape, mesh))
+
+    return jax.tree_util.tree_map_with_path(lay, tree)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Returns the sharding of arrays whose first axis is clips."""
     return NamedSharding(mesh, BATCH)
+
+
+@contextlib.contextmanager
+def on(mesh: Mesh | None) -> Iterator[None]:
+    """Makes `constrain` and `gathered` mean this mesh while a program is traced."""
+    if mesh is None:
+        yield
+        return
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+        yield
+
+
+def constrain(x: Shaped[Array, "*_"], *axes: LogicalAxis) -> Shaped[Array, "*_"]:
+    """Lays `x` over the mesh of `on` by logical axes, one a dimension.
+
+    Without a mesh it does nothing. An axis that its devices do not divide stays whole.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return x
+    return jax.lax.with_sharding_constraint(x, _spec(axes, x.shape, mesh))
+
+
+def gathered(kernel: Shaped[Array, "*_"], *axes: LogicalAxis) -> Shaped[Array, "*_"]:
+    """Brings a parameter's parts together for use; its gradient is cut as it is stored.
+
+    What is cut over `tensor` alone stays so. Cast the parameter first, so that what
+    travels is in the dtype of the computation.
+
+    Args:
+      kernel: the parameter.
+      *axes: as in `PARAMETERS`.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        return kernel
+    return _gather(axes, kernel)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _gather(
+    axes: tuple[LogicalAxis, ...], kernel: Shaped[Array, "*_"]
+) -> Shaped[Array, "*_"]:
+    cut = (None if x is not None and "fsdp" in RULES[x] else x for x in axes)
+    return constrain(kernel, *cut)
+
+
+def _gather_forward(
+    axes: tuple[LogicalAxis, ...], kernel: Shaped[Array, "*_"]
+) -> tuple[Shaped[Array, "*_"], None]:
+    return _gather(axes, kernel), None
+
+
+def _gather_backward(
+    axes: tuple[LogicalAxis, ...], _: None, gradient: Shaped[Array, "*_"]
+) -> tuple[Shaped[Array, "*_"]]:
+    return (constrain(gradient, *axes),)
+
+
+_gather.defvjp(_gather_forward, _gather_backward)
+
+
+def _spec(
+    axes: Sequence[LogicalAxis],
+    shape: tuple[int, ...],
+    mesh: jax.sharding.AbstractMesh | Mesh,
+) -> PartitionSpec:
+    """Returns mesh axes for logical ones, leaving out those of size 1 or no fit."""
+    found: list[Any] = []
+    for axis, length in zip(axes, shape, strict=True):
+        names = () if axis is None else RULES[axis]
+        names = tuple(x for x in names if mesh.shape.get(x, 1) > 1)
+        fits = length % math.prod(mesh.shape[x] for x in names) == 0
+        whole = None if not names or not fits else names
+        found.append(whole[0] if whole is not None and len(whole) == 1 else whole)
+    return PartitionSpec(*found) if any(found) else PartitionSpec()

@@ -48,6 +48,23 @@ class Update:
         self, state: states.LearnerState, batch: trajectory.TrajectoryBatch
     ) -> Result:
         """Moves policy and value by one gradient each; the reference stays."""
+        with sharding.on(self.mesh):
+            return self._update(state, batch)
+
+    @functools.partial(jax.jit, static_argnames="self", donate_argnames="state")
+    def warm_up(
+        self, state: states.LearnerState, batch: trajectory.TrajectoryBatch
+    ) -> Result:
+        """Moves the value alone, on samples of the policy before its first step.
+
+        There the policy is the reference, so the returns of both KL modes are R.
+        """
+        with sharding.on(self.mesh):
+            return self._warm_up(state, batch)
+
+    def _update(
+        self, state: states.LearnerState, batch: trajectory.TrajectoryBatch
+    ) -> Result:
         batch = self._lay_batch(batch)
         group = returns.leave_one_out(batch.rewards, batch.conditioning)
         (policy_grad, value_grad), (terms, baseline) = accumulation.accumulate(
@@ -74,14 +91,9 @@ class Update:
             | metrics.baseline_metrics(baseline, terms.returns),
         )
 
-    @functools.partial(jax.jit, static_argnames="self", donate_argnames="state")
-    def warm_up(
+    def _warm_up(
         self, state: states.LearnerState, batch: trajectory.TrajectoryBatch
     ) -> Result:
-        """Moves the value alone, on samples of the policy before its first step.
-
-        There the policy is the reference, so the returns of both KL modes are R.
-        """
         batch = self._lay_batch(batch)
         target = _per_token(batch.rewards, batch)
         value_grad, values = accumulation.accumulate(

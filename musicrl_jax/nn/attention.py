@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from musicrl_jax.core import sharding
 from musicrl_jax.nn import cache as caches
 from musicrl_jax.nn import config as configs
 from musicrl_jax.nn import dense
@@ -108,8 +109,10 @@ class SelfAttention(nn.Module):
         """Declares the projections."""
         config = self.config
         dtype = config.compute_dtype
-        self.project_in = dense.Dense(3 * config.width, dtype)
-        self.project_out = dense.Dense(config.width, dtype, config.residual_initializer)
+        self.project_in = dense.Dense(3 * config.width, dtype, axes=("rows", None))
+        self.project_out = dense.Dense(
+            config.width, dtype, config.residual_initializer, ("heads", "width")
+        )
 
     def heads(
         self, x: Float[Array, "b t d"], positions: Int[Array, "#b t"] | None
@@ -125,7 +128,12 @@ class SelfAttention(nn.Module):
                 positions = jnp.arange(length)[None]
             queries = rotary.rotate(queries, positions, self.config.rotary_base)
             keys = rotary.rotate(keys, positions, self.config.rotary_base)
-        return queries, keys, values
+        cut = ("clips", "heads", None, None)
+        return (
+            sharding.constrain(queries, *cut),
+            sharding.constrain(keys, *cut),
+            sharding.constrain(values, *cut),
+        )
 
     def merge(self, x: Heads) -> Float[Array, "b t d"]:
         """Joins the heads and projects them back to the model's width."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from musicrl_jax.core import arrays
+from musicrl_jax.core import arrays, sharding
 from musicrl_jax.nn import attention, dense
 from musicrl_jax.nn import cache as caches
 from musicrl_jax.nn import config as configs
@@ -30,12 +30,15 @@ class Mlp(nn.Module):
         """Declares the two layers."""
         config = self.config
         dtype = config.compute_dtype
-        self.expand = dense.Dense(config.hidden, dtype)
-        self.contract = dense.Dense(config.width, dtype, config.residual_initializer)
+        self.expand = dense.Dense(config.hidden, dtype, axes=("width", "hidden"))
+        self.contract = dense.Dense(
+            config.width, dtype, config.residual_initializer, ("hidden", "width")
+        )
 
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         """Transforms each place on its own."""
-        return self.contract(nn.gelu(self.expand(x)))
+        hidden = sharding.constrain(self.expand(x), "clips", None, "hidden")
+        return self.contract(nn.gelu(hidden))
 
 
 class TransformerBlock(nn.Module):
@@ -63,7 +66,8 @@ class TransformerBlock(nn.Module):
         """Does the same and also returns the keys and values, for a cache."""
         out, memory = self.attention(self.attention_norm(x), mask, positions)
         x = x + out
-        return x + self.mlp(self.mlp_norm(x)), memory
+        x = x + self.mlp(self.mlp_norm(x))
+        return sharding.constrain(x, "clips", None, None), memory
 
     def extend(
         self,
@@ -74,7 +78,8 @@ class TransformerBlock(nn.Module):
         """Transforms one more step of a sequence whose past is in the cache."""
         out, cache = self.attention.extend(self.attention_norm(x), cache, place)
         x = x + out
-        return x + self.mlp(self.mlp_norm(x)), cache
+        x = x + self.mlp(self.mlp_norm(x))
+        return sharding.constrain(x, "clips", None, None), cache
 
 
 class TransformerStack(nn.Module):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from musicrl_jax.core import arrays, errors
+from musicrl_jax.core import arrays, errors, sharding
 from musicrl_jax.nn import attention, convolution, dense
 from musicrl_jax.nn import config as configs
 
@@ -79,12 +79,17 @@ class FeedForward(nn.Module):
         sizes = self.config.block
         dtype = sizes.compute_dtype
         self.norm = nn.LayerNorm(dtype=dtype)
-        self.expand = dense.Dense(sizes.hidden, dtype)
-        self.contract = dense.Dense(sizes.width, dtype, sizes.residual_initializer)
+        self.expand = dense.Dense(sizes.hidden, dtype, axes=("width", "hidden"))
+        self.contract = dense.Dense(
+            sizes.width, dtype, sizes.residual_initializer, ("hidden", "width")
+        )
 
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         """Transforms each place on its own."""
-        return self.contract(nn.silu(self.expand(self.norm(x))))
+        hidden = self.expand(self.norm(x))
+        return self.contract(
+            nn.silu(sharding.constrain(hidden, "clips", None, "hidden"))
+        )
 
 
 class Convolution(nn.Module):
@@ -130,7 +135,8 @@ class ConformerBlock(nn.Module):
         x = x + 0.5 * self.before(x)
         x = x + self._attend(self.attention_norm(x))
         x = x + self.convolution(x)
-        return self.norm(x + 0.5 * self.after(x))
+        x = self.norm(x + 0.5 * self.after(x))
+        return sharding.constrain(x, "clips", None, None)
 
     def _attend(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         if self.config.reach:

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from musicrl_jax.core import sharding
+
 
 class Dense(nn.Module):
     """Multiplies the last axis by a kernel.
@@ -15,11 +17,13 @@ class Dense(nn.Module):
       features: the length of the last axis of the output.
       dtype: of the computation.
       kernel_init: draws the kernel.
+      axes: logical axes of the kernel, see `core.sharding`.
     """
 
     features: int
     dtype: jnp.dtype
     kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    axes: tuple[str | None, str | None] = ("width", None)
 
     @nn.compact
     def __call__(self, x: Float[Array, "*n d"]) -> Float[Array, "*n e"]:
@@ -27,4 +31,5 @@ class Dense(nn.Module):
         width = x.shape[-1]
         kernel = self.param("kernel", self.kernel_init, (width, self.features))
         flat = x.reshape(-1, width).astype(self.dtype)
-        return (flat @ kernel.astype(self.dtype)).reshape(*x.shape[:-1], self.features)
+        kernel = sharding.gathered(kernel.astype(self.dtype), *self.axes)
+        return (flat @ kernel).reshape(*x.shape[:-1], self.features)

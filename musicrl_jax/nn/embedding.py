@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
+from musicrl_jax.core import sharding
+
 
 class TupleEmbedding(nn.Module):
     """Embeds tuples `[..., q]` of ids; each position has its own table.
@@ -33,12 +35,14 @@ class TupleEmbedding(nn.Module):
         """Returns the embedding of each id."""
         starts = jnp.arange(self.positions) * self.size
         rows = ids + starts.reshape((1,) * (ids.ndim - 1) + (-1,))
-        flat = self.table.reshape(-1, self.width).astype(self.dtype)
-        return flat[rows]
+        table = sharding.gathered(self.table.astype(self.dtype), None, None, "rows")
+        embedded = table.reshape(-1, self.width)[rows]
+        return sharding.constrain(embedded, "clips", *[None] * (embedded.ndim - 1))
 
     def one(
         self, ids: Int[Array, " b"], position: Int[Array, ""]
     ) -> Float[Array, "b d"]:
         """Returns the embeddings of ids of one position."""
         table = jax.lax.dynamic_index_in_dim(self.table, position, keepdims=False)
-        return table.astype(self.dtype)[ids]
+        table = sharding.gathered(table.astype(self.dtype), None, "rows")
+        return sharding.constrain(table[ids], "clips", None)

@@ -65,7 +65,8 @@ class PretrainStep:
     @functools.partial(jax.jit, static_argnames="self")
     def init(self, root: Key[Array, ""]) -> PretrainState:
         """Returns the state before the first step, laid out on the mesh."""
-        params, statistics = self.objective.init(rng.stream(root, "init"))
+        with sharding.on(self.mesh):
+            params, statistics = self.objective.init(rng.stream(root, "init"))
         state = PretrainState(
             step=jnp.zeros((), jnp.int32),
             params=params,
@@ -82,14 +83,15 @@ class PretrainStep:
     ) -> tuple[PretrainState, objective_lib.Metrics]:
         """Does one update; a step whose gradient is not finite changes nothing."""
         key = rng.stream(root, "loss", state.step)
-        found = accumulation.gradient_of(
-            self._loss,
-            state.params,
-            state.statistics,
-            batch,
-            key,
-            self.config.accumulate,
-        )
+        with sharding.on(self.mesh):
+            found = accumulation.gradient_of(
+                self._loss,
+                state.params,
+                state.statistics,
+                batch,
+                key,
+                self.config.accumulate,
+            )
         norm = optax.tree.norm(found.gradients)
         finite = jnp.isfinite(norm) & jnp.isfinite(found.loss)
         proposed = self._proposed(state, found.gradients, found.statistics)

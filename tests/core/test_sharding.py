@@ -14,7 +14,8 @@ def mesh():
 
 def test_minus_one_takes_the_rest(mesh):
     rest = sharding.make_mesh(sharding.MeshConfig(data=-1, fsdp=2))
-    assert rest.shape == mesh.shape == {"data": 2, "fsdp": 2, "tensor": 1}
+    sizes = {"slice": 1, "data": 2, "fsdp": 2, "tensor": 1}
+    assert rest.shape == mesh.shape == sizes
 
 
 def test_a_mesh_that_does_not_fit_says_so():
@@ -34,7 +35,7 @@ def test_a_mesh_that_does_not_fit_says_so():
     ],
 )
 def test_parameters_split_their_largest_axis_that_divides(mesh, shape, spec):
-    assert sharding.parameter_spec(shape, mesh) == spec
+    assert sharding.parameter_spec("bias", shape, mesh) == spec
 
 
 def test_a_sharded_sum_equals_the_plain_one(mesh):

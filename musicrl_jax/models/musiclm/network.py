@@ -6,6 +6,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.core import layout as layouts
+from musicrl_jax.core import sharding
 from musicrl_jax.models.musiclm import config as configs
 from musicrl_jax.models.musiclm import depth, temporal
 
@@ -57,9 +58,10 @@ class MusicLM(nn.Module):
         features = self.depth(
             states.reshape(batch * frames, -1), tokens.reshape(batch * frames, -1)
         )
-        heads = self.heads.astype(features.dtype)
+        heads = sharding.gathered(self.heads.astype(features.dtype), None, "rows", None)
         logits = jnp.einsum("bqe,qev->bqv", features, heads)
         logits = logits.astype(jnp.float32).reshape(batch, frames, positions, -1)
+        logits = sharding.constrain(logits, "clips", None, None, None)
         valid = jnp.asarray(self.layout.valid_entries())
         return jnp.where(valid[None, None], logits, IMPOSSIBLE)
 
@@ -85,7 +87,8 @@ class MusicLM(nn.Module):
         """Returns float32 logits of token `position`; `before` is the one before it."""
         cache, features = self.depth.extend(cache, before, position)
         head = jax.lax.dynamic_index_in_dim(self.heads, position, keepdims=False)
-        logits = (features @ head.astype(features.dtype)).astype(jnp.float32)
+        head = sharding.gathered(head.astype(features.dtype), "rows", None)
+        logits = (features @ head).astype(jnp.float32)
         valid = jnp.asarray(self.layout.valid_entries())[position]
         return cache, jnp.where(valid[None], logits, IMPOSSIBLE)
 

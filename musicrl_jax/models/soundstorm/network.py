@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from musicrl_jax.core import arrays
+from musicrl_jax.core import arrays, sharding
 from musicrl_jax.models.soundstorm import config as configs
 from musicrl_jax.nn import conformer, embedding
 
@@ -58,7 +58,8 @@ class SoundStorm(nn.Module):
             x = x + self.semantic(semantic[..., None])[:, :, 0]
         x = self.stack(x)
         fine = level - self.config.coarse_levels
-        logits = jnp.einsum("bfd,bdv->bfv", x, self.heads.astype(x.dtype)[fine])
+        heads = sharding.gathered(self.heads.astype(x.dtype), None, "rows", None)
+        logits = jnp.einsum("bfd,bdv->bfv", x, heads[fine])
         return logits.astype(jnp.float32) + self.bias[fine][:, None]
 
 
