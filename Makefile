@@ -5,12 +5,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 EXTRA ?=
 
-.PHONY: help install demo test test-slow test-data lint format corpus starter lock
+.PHONY: help install demo test test-slow test-data test-tpu lint format corpus starter lock
 help:
 	@echo "make demo       fine-tune the starter model; leaves demo_run/report.html"
 	@echo "make test       lint, then the fast tests (about ten minutes)"
 	@echo "make test-slow  the tests marked slow"
 	@echo "make test-data  the tests of seqio; installs TensorFlow (1.9 GB)"
+	@echo "make test-tpu   compiles the paper's size for TPUs; installs libtpu (0.2 GB)"
 	@echo "make corpus     render the procedural corpus (needs fluidsynth, a soundfont)"
 	@echo "make starter    train every network of the starter model (hours on a CPU)"
 
@@ -37,6 +38,12 @@ test-data: install
 	$(BIN)/python -m pip install --quiet --require-hashes \
 		--requirement requirements-data.lock
 	$(BIN)/pytest -m seqio $(EXTRA)
+
+# libtpu compiles on machines that have no TPU.
+test-tpu: install
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes \
+		--requirement requirements-tpu.lock
+	$(BIN)/pytest -m tpu $(EXTRA)
 
 lint: install
 	$(BIN)/ruff format --check --quiet .
@@ -65,3 +72,7 @@ lock:
 		--constraint requirements.lock --generate-hashes --no-emit-index-url \
 		--upgrade --quiet --custom-compile-command "make lock" \
 		--output-file requirements-data.lock
+	$(BIN)/uv pip compile setup.cfg --extra tpu --python-version 3.11 \
+		--constraint requirements.lock --generate-hashes --no-emit-index-url \
+		--upgrade --quiet --custom-compile-command "make lock" \
+		--output-file requirements-tpu.lock

@@ -22,6 +22,7 @@ class Command:
       config: the config class, a name in `CONFIGURABLES`.
       function: what is called with the config.
       progress: the function's argument for a callback (done, total), if it has one.
+      file: its gin file in `gin/runs`, where that is not the command's name.
       trains: whether it takes the hooks of `pretraining.loop`.
     """
 
@@ -29,6 +30,7 @@ class Command:
     config: str
     function: str = "run"
     progress: str = ""
+    file: str = ""
     trains: bool = False
 
 
@@ -60,6 +62,13 @@ COMMANDS = {
     "learner": Command(module="runs.learner", config="RunConfig"),
     "manifest": Command(
         module="runs.audio_manifest", config="ManifestConfig", progress="progress"
+    ),
+    "plan": Command(module="runs.plan", config="PlanConfig", progress="progress"),
+    "plan_search": Command(
+        module="runs.plan_search",
+        config="PlanConfig",
+        progress="progress",
+        file="plan",
     ),
     "pool": Command(module="runs.caption_pool", config="CaptionPoolConfig"),
     "pretrain_attributes": _pretrain("attributes", "PretrainAttributesConfig"),
@@ -107,6 +116,7 @@ CONFIGURABLES = {
     "MeshConfig": "core.sharding",
     "MulanConfig": "models.mulan.config",
     "MusicLMConfig": "models.musiclm.config",
+    "PlanConfig": "runs.plan",
     "PretrainAttributesConfig": "runs.pretrain_attributes",
     "PretrainCodecConfig": "runs.pretrain_codec",
     "PretrainConfig": "pretraining.config",

@@ -28,6 +28,16 @@ def run(
         config, as `Name.field`); None is unset.
       as_json: print the result as JSON.
     """
+    output.show(call(command, gin_file, gin_param, overrides), as_json=as_json)
+
+
+def call(
+    command: str,
+    gin_file: Sequence[str] | None,
+    gin_param: Sequence[str] | None,
+    overrides: Mapping[str, Any],
+) -> output.Result:
+    """Does what `run` does, and returns the result instead of printing it."""
     # Reading gin takes longer than `--help` may.
     from musicrl_jax.cli import bindings, gin_files
 
@@ -47,8 +57,7 @@ def run(
         # What is refused here must leave nothing that a corrected call would meet.
         run_inputs.check(resolved.config)
     save_operative(str(getattr(resolved.config, "run_dir", "")), resolved.operative)
-    result = function(resolved.config, **_callbacks(command, entry))
-    output.show(result, as_json=as_json)
+    return function(resolved.config, **_callbacks(command, entry))
 
 
 def default_file(command: str, run_dir: str) -> str:
@@ -60,7 +69,7 @@ def default_file(command: str, run_dir: str) -> str:
     begun = pathlib.Path(run_dir) / OPERATIVE
     if command in (*ROLES, "finetune"):
         return str(begun) if begun.is_file() else "gin/runs/finetune.gin"
-    return f"gin/runs/{command}.gin"
+    return f"gin/runs/{configurables.COMMANDS[command].file or command}.gin"
 
 
 def save_operative(run_dir: str, text: str) -> None:

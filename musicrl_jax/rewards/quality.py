@@ -110,7 +110,7 @@ class QualityReward:
         for start in range(0, len(waveform), size):
             part = np.asarray(waveform[start : start + size], np.float32)
             padded = text_adherence.pad_rows(part, size)
-            scored = _score(self._estimator, self._params, padded)
+            scored = score(self._estimator, self._params, padded)
             scores.append(np.asarray(scored)[: len(part)])
         return {"total": np.concatenate(scores)}
 
@@ -133,7 +133,7 @@ def first_last(n: int, sample_rate_hz: int) -> tuple[slice, slice]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _score(
+def score(
     estimator: OpinionEstimator, params: arrays.Params, waveform: Float[Array, "b n"]
 ) -> Float[Array, " b"]:
     """Returns the opinion of both windows of each clip, averaged."""

@@ -145,7 +145,7 @@ class TextAdherenceReward:
         self, text: Float[np.ndarray, "b e"], waveform: Float[np.ndarray, "b n"]
     ) -> Float[np.ndarray, " b"]:
         size = self._config.clips_per_call
-        scores = _score(
+        scores = score(
             self._embedder,
             self._params,
             pad_rows(text, size),
@@ -168,7 +168,7 @@ def _embed_text(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _score(
+def score(
     embedder: protocols.JointEmbedder,
     params: arrays.Params,
     text: Float[Array, "b e"],

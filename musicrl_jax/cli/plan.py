@@ -1,0 +1,48 @@
+"""`musicrl plan`: what a run needs of a pod, before it is rented."""
+
+from typing import Annotated, Any
+
+import typer
+
+from musicrl_jax.cli import options, output, running
+
+
+def plan(
+    topology: Annotated[
+        str | None,
+        typer.Option("--topology", help="Of the learner, such as v5e:4x4."),
+    ] = None,
+    program: Annotated[
+        list[str] | None,
+        typer.Option("--program", help="update, sample or rewards; default: all."),
+    ] = None,
+    search: Annotated[
+        bool,
+        typer.Option("--search", help="Try meshes and batches of the update."),
+    ] = False,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    json: options.Json = False,
+) -> None:
+    """Compile a run's programs for TPUs that are not here; say what they need."""
+    fields: dict[str, Any] = {
+        "topology": topology,
+        "programs": tuple(program) if program else None,
+    }
+    found = running.call(
+        "plan_search" if search else "plan", gin_file, gin_param, fields
+    )
+    if json:
+        output.show([row.fields() for row in found], as_json=True)
+        return
+    output.show([row.short() for row in found], as_json=False)
+    for line in [row.advice for row in found if row.advice]:
+        output.show(line, as_json=False)
+    output.show(
+        "Bytes and FLOPs are read from the compiled program; seconds are estimates: "
+        "the largest of compute, memory and network time at the chip's limits.",
+        as_json=False,
+    )
+
+
+COMMANDS = (plan,)

@@ -1,0 +1,210 @@
+"""FLOPs and memory traffic of a compiled program; loops count as often as they run."""
+
+import math
+import re
+
+import numpy as np
+
+from musicrl_jax.planning import hlo
+
+FREE = frozenset(
+    {
+        "parameter",
+        "constant",
+        "tuple",
+        "get-tuple-element",
+        "bitcast",
+        "while",
+        "conditional",
+        "call",
+        "after-all",
+        "partition-id",
+        "replica-id",
+        "iota",
+        "copy-start",
+        "copy-done",
+        "async-start",
+        "async-update",
+        "async-done",
+    }
+)
+"""Opcodes that move nothing themselves."""
+
+_WINDOW = re.compile(r"window=\{([^}]*)\}")
+_LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
+_GROUPS = re.compile(r"feature_group_count=(\d+)")
+
+
+def flops(module: hlo.Module) -> float:
+    """Returns multiplications and additions of all matrix products, on one chip.
+
+    A product of [m, k] and [k, n] counts 2 m k n. Elementwise work is left out: it is
+    bound by memory, which `memory_bytes` counts.
+    """
+    total = 0.0
+    for computation, times in module.executed():
+        for row in computation.instructions.values():
+            if row.opcode == "dot":
+                total += times * _dot(computation, row)
+            elif row.opcode == "convolution":
+                total += times * _convolution(computation, row)
+    return total
+
+
+def _dot(computation: hlo.Computation, row: hlo.Instruction) -> float:
+    left = _operand(computation, row, 0)
+    match = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", row.attributes)
+    axes = [int(x) for x in match.group(1).split(",") if x] if match else []
+    contracted = math.prod(left.dims[axis] for axis in axes)
+    return 2.0 * row.shapes[0].size * contracted
+
+
+def _convolution(computation: hlo.Computation, row: hlo.Instruction) -> float:
+    """Counts the taps of each window that meet an input element.
+
+    The TPU compiler writes products over batches as convolutions with dilated inputs,
+    most of whose taps meet nothing.
+    """
+    labels = _LABELS.search(row.attributes)
+    if labels is None:
+        return 0.0
+    left, kernel = _operand(computation, row, 0), _operand(computation, row, 1)
+    spatial = sorted(x for x in labels.group(1) if x.isdigit())
+    groups = _GROUPS.search(row.attributes)
+    total = 2.0 * _length(row.shapes[0], labels.group(3), "b")
+    total *= _length(row.shapes[0], labels.group(3), "f")
+    total *= _length(kernel, labels.group(2), "i")
+    window = _window(row.attributes, len(spatial))
+    for number, axis in enumerate(spatial):
+        total *= _taps(
+            _length(left, labels.group(1), axis),
+            _length(row.shapes[0], labels.group(3), axis),
+            {name: values[number] for name, values in window.items()},
+        )
+    del groups  # Input features of the kernel are those of one group already.
+    return total
+
+
+def _taps(size: int, outputs: int, window: dict[str, tuple[int, int]]) -> int:
+    """Returns pairs (output place, tap) of one axis that meet an input element."""
+    place = np.arange(outputs)[:, None] * window["stride"][0] - window["pad"][0]
+    place = place + np.arange(window["size"][0])[None] * window["rhs_dilate"][0]
+    dilation = window["lhs_dilate"][0]
+    inside = (place >= 0) & (place <= (size - 1) * dilation)
+    return int(np.count_nonzero(inside & (place % dilation == 0)))
+
+
+def _window(attributes: str, axes: int) -> dict[str, list[tuple[int, int]]]:
+    """Returns the fields of `window={...}` for each spatial axis."""
+    found = {
+        "size": [(1, 1)] * axes,
+        "stride": [(1, 1)] * axes,
+        "pad": [(0, 0)] * axes,
+        "lhs_dilate": [(1, 1)] * axes,
+        "rhs_dilate": [(1, 1)] * axes,
+    }
+    match = _WINDOW.search(attributes)
+    for field in match.group(1).split() if match else ():
+        name, values = field.split("=")
+        if name in found:
+            parts = [[int(v) for v in one.split("_")] for one in values.split("x")]
+            found[name] = [(part[0], part[-1]) for part in parts]
+    return found
+
+
+def _length(shape: hlo.Shape, labels: str, axis: str) -> int:
+    return shape.dims[labels.index(axis)]
+
+
+def _operand(
+    computation: hlo.Computation, row: hlo.Instruction, number: int
+) -> hlo.Shape:
+    return computation.instructions[row.operands[number]].shapes[0]
+
+
+def memory_bytes(module: hlo.Module) -> float:
+    """Returns bytes read from and written to main memory, on one chip.
+
+    Each instruction outside of fusions reads its operands and writes its output, but
+    for what stays in fast memory; a slice of a large array costs the slice.
+    """
+    fused = {
+        name
+        for computation in module.computations.values()
+        for row in computation.instructions.values()
+        if row.opcode == "fusion"
+        for name in row.called("calls")
+    }
+    total = 0.0
+    for computation, times in module.executed():
+        if computation.name in fused:
+            continue
+        for row in computation.instructions.values():
+            if row.opcode not in FREE:
+                total += times * _moved(module, computation, row)
+    return total
+
+
+def _moved(
+    module: hlo.Module, computation: hlo.Computation, row: hlo.Instruction
+) -> float:
+    inner = row.called("calls") if row.opcode == "fusion" else []
+    body = module.computations.get(inner[0]) if inner else None
+    read = 0.0
+    for number, name in enumerate(row.operands):
+        source = computation.instructions.get(name)
+        if source is None:
+            continue
+        whole = sum(x.bytes for x in source.shapes if x.in_memory)
+        sliced = _sliced(body, number) if body else _sliced_by(row, number)
+        read += whole if sliced is None else min(whole, sliced)
+    written = sum(x.bytes for x in row.shapes if x.in_memory)
+    if (update := _updated(body, row)) is not None:
+        written = min(written, update)
+    return read + written
+
+
+def _sliced(body: hlo.Computation, number: int) -> float | None:
+    """Returns what a fusion reads of an operand of which it takes only slices."""
+    parameter = next(
+        (
+            row
+            for row in body.instructions.values()
+            if row.opcode == "parameter" and row.literal.strip() == str(number)
+        ),
+        None,
+    )
+    if parameter is None:
+        return None
+    users = [x for x in body.instructions.values() if parameter.name in x.operands]
+    if not users:
+        return None
+    read = 0.0
+    for user in users:
+        place = user.operands.index(parameter.name)
+        if user.opcode == "dynamic-slice" and place == 0:
+            read += user.bytes
+        elif user.opcode == "dynamic-update-slice" and place == 0:
+            continue  # Written in place.
+        else:
+            return None
+    return read
+
+
+def _sliced_by(row: hlo.Instruction, number: int) -> float | None:
+    if row.opcode == "dynamic-slice" and number == 0:
+        return float(row.bytes)
+    if row.opcode == "dynamic-update-slice" and number == 0:
+        return 0.0
+    return None
+
+
+def _updated(body: hlo.Computation | None, row: hlo.Instruction) -> float | None:
+    """Returns the bytes that an update in place writes."""
+    if row.opcode == "dynamic-update-slice" or body is None:
+        return None
+    root = body.root
+    if root.opcode != "dynamic-update-slice":
+        return None
+    update = body.instructions.get(root.operands[1])
+    return None if update is None else float(update.bytes)

@@ -1,0 +1,208 @@
+"""The programs that a plan compiles: those of a run, over shapes instead of arrays."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int
+
+from musicrl_jax.core import arrays, errors, sharding, trajectory
+from musicrl_jax.learning import state as states
+from musicrl_jax.learning import update as updates
+from musicrl_jax.models.mulan import adapter as mulan
+from musicrl_jax.models.musiclm import adapter as musiclm
+from musicrl_jax.models.quality import adapter as quality
+from musicrl_jax.models.soundstream import adapter as soundstream
+from musicrl_jax.rewards import quality as quality_reward
+from musicrl_jax.rewards import text_adherence
+from musicrl_jax.sampling import loop, renderer
+
+PROGRAMS = ("update", "sample", "rewards")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Program:
+    """A program that can be compiled.
+
+    Attributes:
+      lowered: traces it; `.compile()` then gives it to the compiler.
+      clips: in one run.
+      parameters: of the networks that it applies.
+      mesh: chips along each axis.
+    """
+
+    lowered: Callable[[], jax.stages.Lowered]
+    clips: int
+    parameters: int
+    mesh: Mapping[str, int]
+
+
+def build(config: Any, program: str, devices: Sequence[Any]) -> Program:  # noqa: ANN401 - `plan.PlanConfig`, which imports this
+    """Returns a program of a run over `devices`.
+
+    Raises:
+      InputError: where clips cannot be dealt out evenly.
+    """
+    if program == "update":
+        mesh = sharding.make_mesh(config.mesh, devices)
+        return _update(config, mesh)
+    clips_over_chips = sharding.MeshConfig(data=-1)
+    mesh = sharding.make_mesh(clips_over_chips, devices)
+    return _sample(config, mesh) if program == "sample" else _rewards(config, mesh)
+
+
+def _update(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
+    policy = musiclm.make_policy(config.musiclm, config.layout)
+    value = musiclm.make_value(config.musiclm, config.layout)
+    learner = config.learner
+    _check_deal(learner.batch_clips, learner.microbatches, mesh)
+
+    def first(key: Array) -> states.LearnerState:
+        return states.initial_state(policy.init(key), value.init(key), learner)
+
+    state = _laid(jax.eval_shape(first, jax.random.key(0)), mesh)
+    clip = (config.frames, config.layout.tokens_per_frame)
+    batch = trajectory.TrajectoryBatch(
+        tokens=_clips(mesh, learner.batch_clips, clip, jnp.int32),
+        conditioning=_clips(
+            mesh,
+            learner.batch_clips,
+            (config.musiclm.conditioning_tokens,),
+            jnp.int32,
+        ),
+        log_probs=_clips(mesh, learner.batch_clips, clip, jnp.float32),
+        rewards=_clips(mesh, learner.batch_clips, (), jnp.float32),
+        lags=_clips(mesh, learner.batch_clips, (), jnp.int32),
+    )
+    update = updates.Update(policy=policy, value=value, config=learner, mesh=mesh)
+    return Program(
+        lowered=lambda: updates.Update.__call__.lower(update, state, batch),
+        clips=learner.batch_clips,
+        parameters=_count(state.policy),
+        mesh=mesh.shape,
+    )
+
+
+def _sample(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
+    policy = musiclm.make_policy(config.musiclm, config.layout)
+    dtype = jnp.dtype(config.musiclm.dtype)
+    params = _whole(policy.abstract_params(), mesh, dtype)
+    clips = config.actor.clips
+    _check_deal(clips, 1, mesh)
+    conditioning = _clips(mesh, clips, (config.musiclm.conditioning_tokens,), jnp.int32)
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
+    keys = jax.ShapeDtypeStruct(
+        keys.shape, keys.dtype, sharding=sharding.batch_sharding(mesh)
+    )
+
+    def lowered() -> jax.stages.Lowered:
+        with sharding.on(mesh):
+            return loop.sample.lower(
+                policy,
+                params,
+                conditioning,
+                keys,
+                config.frames,
+                config.learner.temperature,
+            )
+
+    return Program(
+        lowered=lowered, clips=clips, parameters=_count(params), mesh=mesh.shape
+    )
+
+
+def _rewards(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
+    """Returns decoding and scoring of one packet of an actor's clips."""
+    clips = config.actor.clips
+    _check_deal(clips, 1, mesh)
+    codec = soundstream.make_codec(config.codec)
+    embedder = mulan.make_mulan(config.mulan)
+    estimator = quality.make_estimator(config.quality)
+    params = _whole(
+        {
+            "codec": soundstream.abstract_params(config.codec),
+            "mulan": embedder.abstract_params(),
+            "quality": estimator.abstract_params(),
+        },
+        mesh,
+    )
+    decode = renderer.Renderer(layout=config.layout, codec=codec)
+    text = _clips(mesh, clips, (config.mulan.embedding,), jnp.float32)
+    tokens = _clips(
+        mesh, clips, (config.frames, config.layout.tokens_per_frame), jnp.int32
+    )
+
+    @jax.jit
+    def score(
+        params: arrays.Params,
+        tokens: Int[Array, "b f q"],
+        text: Float[Array, "b e"],
+    ) -> tuple[Array, Array]:
+        heard = decode(params["codec"], tokens)
+        return (
+            text_adherence.score(embedder, params["mulan"], text, heard),
+            quality_reward.score(estimator, params["quality"], heard),
+        )
+
+    def lowered() -> jax.stages.Lowered:
+        with sharding.on(mesh):
+            return score.lower(params, tokens, text)
+
+    return Program(
+        lowered=lowered, clips=clips, parameters=_count(params), mesh=mesh.shape
+    )
+
+
+def _clips(
+    mesh: Mesh,
+    clips: int,
+    shape: tuple[int, ...],
+    dtype: Any,  # noqa: ANN401
+) -> jax.ShapeDtypeStruct:
+    place = sharding.batch_sharding(mesh)
+    return jax.ShapeDtypeStruct((clips, *shape), dtype, sharding=place)
+
+
+def _laid(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
+    """Returns shapes laid out as the learner lays its state."""
+    return jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=place
+        ),
+        tree,
+        sharding.tree_shardings(tree, mesh),
+    )
+
+
+def _whole(
+    tree: arrays.Tree,
+    mesh: Mesh,
+    dtype: Any = None,  # noqa: ANN401
+) -> arrays.Tree:
+    """Returns shapes that every chip holds whole, in an actor's dtype."""
+    place = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape, dtype or leaf.dtype, sharding=place
+        ),
+        tree,
+    )
+
+
+def _count(tree: arrays.Tree) -> int:
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def _check_deal(clips: int, parts: int, mesh: Mesh) -> None:
+    """Refuses a batch that does not give each chip as many clips as the others."""
+    hands = parts * math.prod(mesh.shape[x] for x in sharding.RULES["clips"])
+    if clips % hands:
+        raise errors.InputError(
+            f"Clips must be a multiple of {hands}, for each chip to have as many in "
+            f"each part; got {clips}. Set LearnerConfig.batch_clips, .microbatches or "
+            "ActorConfig.clips."
+        )

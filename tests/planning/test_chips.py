@@ -1,0 +1,44 @@
+import pytest
+
+from musicrl_jax.core import errors
+from musicrl_jax.planning import chips, roofline
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "hosts"),
+    [
+        ("v5e:4x4", 16, 2),
+        ("v5e:2x2", 4, 1),
+        ("v5p:4x4x4", 64, 16),
+        ("v6e:16x16", 256, 32),
+    ],
+)
+def test_chips_and_hosts_of_a_slice(name, count, hosts):
+    topology = chips.parse_topology(name)
+    assert (topology.chips, topology.hosts) == (count, hosts)
+
+
+@pytest.mark.parametrize("name", ["v5e", "v9:4x4", "v5e:4", "v5e:4x", "v5p:2x2x2x2"])
+def test_malformed_topologies_are_refused(name):
+    with pytest.raises(errors.InputError, match="such as v5e:4x4"):
+        chips.parse_topology(name)
+
+
+def test_the_slowest_of_three_bounds():
+    chip = chips.CHIPS["v5e"]
+    needs = roofline.Needs(
+        arguments=1,
+        outputs=2,
+        temporaries=3,
+        code=4,
+        flops=197e12,
+        memory_bytes=2 * 819e9,
+        sent_bytes=0.5 * 200e9,
+        collectives={},
+        largest_gather=0,
+    )
+    found = roofline.estimate(needs, chip, useful_flops=98.5e12)
+    assert (found.compute, found.memory, found.network) == (1.0, 2.0, 0.5)
+    assert (found.bound, found.seconds) == ("memory", 2.0)
+    assert found.mfu_ceiling == pytest.approx(0.25)
+    assert needs.peak == 10

@@ -1,0 +1,64 @@
+"""The real programs at the paper's size, compiled for TPUs that are not here."""
+
+import functools
+
+import pytest
+
+from musicrl_jax.cli import bindings, gin_files
+from musicrl_jax.runs import musiclm_flops, plan
+
+pytestmark = pytest.mark.tpu
+
+LAYER = 1536 * 6144 * 2
+"""Bytes of the largest kernel of a layer, in bfloat16."""
+
+
+@functools.cache
+def planned(topology, clips, program="update"):
+    params = [
+        f"PlanConfig.topology='{topology}'",
+        f"LearnerConfig.batch_clips={clips}",
+        "LearnerConfig.microbatches=1",
+    ]
+    file = gin_files.find("gin/runs/plan.gin")
+    config = bindings.resolve("PlanConfig", [file], params).config
+    return config, plan.plan(config, program)
+
+
+@pytest.mark.parametrize(
+    ("topology", "chips"), [("v5e:4x4", 16), ("v6e:8x8", 64), ("v5p:8x8x4", 256)]
+)
+def test_the_update_fits_and_gathers_no_more_than_a_layer(topology, chips):
+    config, row = planned(topology, 4 * chips)
+    assert row.parameters >= 0.7e9
+    assert row.fits
+    assert row.needs.arguments == pytest.approx(28 * row.parameters / chips, rel=0.05)
+    # A layer has two such kernels and 4 / 6 of one for attention.
+    assert row.needs.largest_gather <= 3 * LAYER
+    forward = musiclm_flops.forward(
+        config.musiclm, config.layout, config.frames, causal=False
+    )
+    closed = 4 * musiclm_flops.update(forward, remat=True, value=True)
+    assert row.needs.flops == pytest.approx(closed, rel=0.05)
+
+
+def test_each_chip_has_the_same_to_do_however_many_there_are():
+    few, many = planned("v5e:4x4", 64)[1], planned("v5e:16x16", 1024)[1]
+    assert many.needs.flops <= 1.1 * few.needs.flops
+    assert many.needs.memory_bytes <= 1.1 * few.needs.memory_bytes
+    assert many.needs.sent_bytes <= 1.2 * few.needs.sent_bytes
+    assert many.needs.largest_gather <= 3 * LAYER
+
+
+@pytest.mark.parametrize("program", ["sample", "rewards"])
+def test_an_actor_fits_one_host(program):
+    _, row = planned("v5e:4x4", 64, program)
+    assert row.topology.hosts == 1
+    assert row.clips == 64
+    assert row.fits
+
+
+def test_a_program_that_does_not_fit_says_by_how_much():
+    _, row = planned("v5e:2x2", 64)
+    assert not row.fits
+    assert "GB too much a chip. Raise LearnerConfig.microbatches" in row.advice
