@@ -77,6 +77,13 @@ COMMANDS = {
         progress="progress",
     ),
     "starter": Command(module="runs.starter", config="StarterConfig", trains=True),
+    "study_analysis": Command(
+        module="runs.study_analysis", config="StudyAnalysisConfig"
+    ),
+    "study_panel": Command(module="runs.study_panel", config="StudyPanelConfig"),
+    "study_plan": Command(
+        module="runs.study_plan", config="StudyPlanConfig", progress="progress"
+    ),
     "tokenize": Command(
         module="runs.tokenize_corpus",
         config="TokenizeCorpusConfig",
@@ -127,6 +134,9 @@ CONFIGURABLES = {
     "SoundStormConfig": "models.soundstorm.config",
     "StarterConfig": "runs.starter",
     "Stream": "core.layout",
+    "StudyAnalysisConfig": "runs.study_analysis",
+    "StudyPanelConfig": "runs.study_panel",
+    "StudyPlanConfig": "runs.study_plan",
     "TokenLayout": "core.layout",
     "TokenizeCorpusConfig": "runs.tokenize_corpus",
     "make_layout": "models.musiclm.config",
