@@ -52,6 +52,9 @@ COMMANDS = {
         progress="report",
     ),
     "demo": Command(module="runs.demo", config="DemoConfig"),
+    "distance": Command(
+        module="runs.distance", config="DistanceConfig", progress="progress"
+    ),
     "evaluator": Command(module="runs.evaluator", config="RunConfig"),
     "finetune": Command(module="runs.finetune", config="RunConfig"),
     "generate": Command(
@@ -107,6 +110,7 @@ CONFIGURABLES = {
     "DegradationCorpusConfig": "runs.degradation_corpus",
     "DemoConfig": "runs.demo",
     "DiscriminatorConfig": "models.soundstream.config",
+    "DistanceConfig": "runs.distance",
     "EvaluatorConfig": "evaluation.config",
     "GenerateConfig": "runs.generate",
     "LearnerConfig": "learning.config",
