@@ -58,7 +58,10 @@ COMMANDS = {
     "evaluator": Command(module="runs.evaluator", config="RunConfig"),
     "finetune": Command(module="runs.finetune", config="RunConfig"),
     "generate": Command(
-        module="runs.generate", config="GenerateConfig", function="generate"
+        module="runs.generate",
+        config="GenerateConfig",
+        function="generate",
+        progress="progress",
     ),
     "learner": Command(module="runs.learner", config="RunConfig"),
     "manifest": Command(

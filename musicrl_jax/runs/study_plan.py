@@ -18,9 +18,9 @@ from jaxtyping import Shaped
 
 from musicrl_jax.audio import headers, waveform
 from musicrl_jax.core import errors
-from musicrl_jax.data.readers import items, texts
 from musicrl_jax.evaluation import prompts as prompts_lib
 from musicrl_jax.evaluation.studies import files, plan
+from musicrl_jax.runs import prompt_files
 
 Progress = Callable[[int, int], None]
 SUFFIXES = (".wav", ".flac")
@@ -112,18 +112,11 @@ def read_prompts(path: str) -> tuple[str, ...]:
     """Returns the texts of a file, or the paper's where `path` is empty.
 
     Raises:
-      InputError: where a line cannot be used, or there is none.
+      InputError: where the file cannot be used.
     """
-    if not path:
-        return tuple(prompt.text for prompt in prompts_lib.paper_prompts())
-    found = list(texts.read(pathlib.Path(path)))
-    bad = [row for row in found if isinstance(row, items.Problem)]
-    if bad or not found:
-        reason = f"line {bad[0].row}: {bad[0].reason}" if bad else "it has no text"
-        raise errors.InputError(
-            f"Each line of {path} must be a prompt; {reason} Mend the file."
-        )
-    return tuple(row.text for row in found if isinstance(row, texts.Text))
+    if path:
+        return prompt_files.read(path)
+    return tuple(prompt.text for prompt in prompts_lib.paper_prompts())
 
 
 def find_clips(
