@@ -63,7 +63,12 @@ def analyse(
         str | None, typer.Option("--tasks", help="Folder that `plan` wrote.")
     ] = None,
     ratings: Annotated[
-        str | None, typer.Option("--ratings", help="Filled-in tasks, CSV or JSONL.")
+        list[str] | None,
+        typer.Option(
+            "--ratings",
+            help="Filled-in tasks, CSV or JSONL; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     out: Out = None,
     max_bad_share: options.MaxBadShare = None,
@@ -75,7 +80,7 @@ def analyse(
     """Turn ratings into win rates, opinion scores, tests and agreement."""
     fields = {
         "tasks": tasks,
-        "ratings": ratings,
+        "ratings": tuple(ratings) if ratings else None,
         "out": out,
         "max_bad_share": max_bad_share,
         "seed": seed,

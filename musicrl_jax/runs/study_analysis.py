@@ -41,7 +41,7 @@ class StudyAnalysisConfig:
 
     Attributes:
       tasks: folder that `musicrl study plan` wrote.
-      ratings: CSV or `.jsonl` file; see `evaluation.studies.files`.
+      ratings: CSV or `.jsonl` files; see `evaluation.studies.files`.
       out: folder to write to; empty for `tasks`.
       side_intercept: fit an advantage of the first clip with the strengths.
       resamples: of prompts and raters, for intervals.
@@ -50,7 +50,7 @@ class StudyAnalysisConfig:
     """
 
     tasks: str
-    ratings: str
+    ratings: tuple[str, ...]
     out: str = ""
     side_intercept: bool = False
     resamples: int = 2000
@@ -104,7 +104,9 @@ def run(config: StudyAnalysisConfig) -> Summary:
     """
     design, tasks = files.read_study(pathlib.Path(config.tasks))
     collected = study_ratings.read_ratings(
-        pathlib.Path(config.ratings), tasks, max_bad_share=config.max_bad_share
+        [pathlib.Path(path) for path in config.ratings],
+        tasks,
+        max_bad_share=config.max_bad_share,
     )
     found = analysis.analyse(
         tables.make_table(design.models, collected.rows),
@@ -196,7 +198,7 @@ def _notes(
         )
     if collected.missing:
         notes.append(
-            f"{len(collected.missing)} tasks have no rating; prompts and models that "
-            "have fewer weigh less."
+            f"Tasks without a rating: {len(collected.missing)}. Prompts and models "
+            "that have fewer ratings weigh less."
         )
     return tuple(notes)

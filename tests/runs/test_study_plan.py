@@ -75,6 +75,14 @@ def test_writes_tasks_and_every_clip_under_a_blind_name(musicrl, clips):
     assert len(list((folder / "audio").iterdir())) == 12
 
 
+def test_times_of_writing_do_not_tell_models_apart(musicrl, clips):
+    assert musicrl()[0] == 0
+    audio = clips / "study" / files.FOR_RATERS / files.AUDIO
+    copies = sorted(audio.iterdir())
+    times = [path.stat().st_mtime_ns for path in copies]
+    assert times == sorted(times)
+
+
 def test_tags_that_name_a_model_are_not_copied(clips, musicrl):
     path = clips / "tuned" / "000.wav"
     samples, rate = soundfile.read(path)

@@ -118,9 +118,10 @@ def _compare(
     win, loss = int(np.sum(gap > 0)), int(np.sum(gap < 0))
     rate = proportions.share_of(win, win + loss)
     wins, losses = weights @ (gap > 0), weights @ (gap < 0)
+    # A resample may lack wins and losses, or every prompt of a pair rated in part.
     with np.errstate(invalid="ignore"):
         cluster = resampling.percentile_interval(wins / (wins + losses))
-    moved = resampling.percentile_interval(weights @ gap / weights.sum(axis=1))
+        moved = resampling.percentile_interval(weights @ gap / weights.sum(axis=1))
     return Comparison(
         a=table.models[pair[0]],
         b=table.models[pair[1]],

@@ -40,7 +40,7 @@ class RatedPair:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Collected:
-    """A ratings file.
+    """The ratings of a study.
 
     Attributes:
       rows: the good ones.
@@ -54,31 +54,35 @@ class Collected:
 
 
 def read_ratings(
-    path: pathlib.Path,
+    paths: Sequence[pathlib.Path],
     tasks: Sequence[plan.Task],
     *,
     max_bad_share: float = MAX_BAD_SHARE,
 ) -> Collected:
-    """Reads a ratings file, leaving out and listing rows that cannot be used.
+    """Reads ratings files, leaving out and listing rows that cannot be used.
 
     Bad are: rows that are cut off or have one score only, scores outside 1 to 5, tasks
     that are not in the key, a second rating of a task, and a second rating of the same
     clips by the same rater. Another rater than the assigned one is allowed.
 
     Raises:
-      InputError: for a file without the fields, without a good row, or with more than
-        `max_bad_share` of bad rows.
+      InputError: for a file without the fields, or where no row is good or more than
+        `max_bad_share` of all are bad.
       OSError: where the file cannot be read.
     """
-    lines = _json_rows(path) if path.suffix.lower() == ".jsonl" else _csv_rows(path)
     by_id = {task.task: task for task in tasks}
-    rows, problems = _sorted_out(lines, by_id)
-    if not rows or len(problems) > max_bad_share * (len(rows) + len(problems)):
-        reason = problems[0] if problems else "no task is rated"
+    rows, problems = _sorted_out(_all_rows(paths), by_id)
+    named = ", ".join(map(str, paths)) or "no file"
+    if not rows and not problems:
         raise errors.InputError(
-            f"The ratings {path} have {len(rows)} good and {len(problems)} bad rows; "
-            f"one must be good and at most {max_bad_share:.0%} may be bad. First: "
-            f"{reason}. Mend these rows, or raise --max_bad_share."
+            f"Ratings need a task that is rated; {named} has none. Fill in "
+            f"{' and '.join(files.SCORES)}."
+        )
+    if len(problems) > max_bad_share * (len(rows) + len(problems)):
+        raise errors.InputError(
+            f"The ratings {named} have {len(rows)} good and {len(problems)} bad rows; "
+            f"at most {max_bad_share:.0%} may be bad. First: {problems[0]}. Mend these "
+            "rows, or raise --max_bad_share."
         )
     return Collected(
         rows=tuple(rows.values()),
@@ -88,14 +92,14 @@ def read_ratings(
 
 
 def _sorted_out(
-    lines: Iterable[tuple[int, Fields | ValueError]],
+    lines: Iterable[tuple[str, Fields | ValueError]],
     by_id: Mapping[str, plan.Task],
 ) -> tuple[dict[str, RatedPair], list[str]]:
     """Returns good rows by task, and what is wrong with the bad ones."""
     rows: dict[str, RatedPair] = {}
     problems: list[str] = []
     seen: set[tuple[Any, ...]] = set()
-    for number, fields in lines:
+    for place, fields in lines:
         try:
             if isinstance(fields, ValueError):
                 raise fields
@@ -109,7 +113,7 @@ def _sorted_out(
             if comparison in seen:
                 raise ValueError(f"a second rating of the same clips by {row.rater}")
         except ValueError as error:
-            problems.append(f"line {number}: {error}")
+            problems.append(f"{place}: {error}")
             continue
         seen.add(comparison)
         rows[task] = row
@@ -148,6 +152,17 @@ def _score(cell: object) -> float:
     if not LOWEST <= score <= HIGHEST:
         raise ValueError(f"a score must be a number from 1 to 5; got {cell!r}")
     return score
+
+
+def _all_rows(
+    paths: Sequence[pathlib.Path],
+) -> Iterator[tuple[str, Fields | ValueError]]:
+    """Yields the place of each row of all files, and its fields or what is wrong."""
+    for path in paths:
+        where = f"{path}, " if len(paths) > 1 else ""
+        read = _json_rows if path.suffix.lower() == ".jsonl" else _csv_rows
+        for number, fields in read(path):
+            yield f"{where}line {number}", fields
 
 
 def _json_rows(path: pathlib.Path) -> Iterator[tuple[int, Fields | ValueError]]:

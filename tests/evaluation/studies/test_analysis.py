@@ -157,6 +157,19 @@ def test_ratings_of_some_pairs_only_are_enough():
     assert [x.name for x in found.models] == ["base", "u"]
 
 
+def test_a_pair_with_one_rating_is_analysed_beside_others():
+    design = made_up_studies.make_design()
+    tasks = plan.make_tasks(design)
+    lone = next(t for t in tasks if {t.first, t.second} == {"r", "u"})
+    others = [t for t in tasks if {t.first, t.second} != {"r", "u"}]
+    rows = made_up_studies.rate([lone, *others], noisy(QUALITY))
+    found = analysis.analyse(table.make_table(design.models, rows), resamples=200)
+    by_pair = {(x.a, x.b): x for x in found.comparisons}
+    assert by_pair["u", "r"].n == 1
+    assert by_pair["u", "r"].holm_p > 0.05
+    assert by_pair["u", "base"].n == 30
+
+
 def test_the_same_seed_gives_the_same_intervals():
     design = made_up_studies.make_design()
     one, other = (analyse(design, noisy(QUALITY))[0] for _ in range(2))

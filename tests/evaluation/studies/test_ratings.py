@@ -74,7 +74,7 @@ def test_sheet_in_json_lines_has_the_same_rows(study):
 def test_scores_go_to_the_models_of_their_sides(study, suffix):
     folder, _, tasks = study
     rows = filled(folder, lambda number: (1 + number % 5, 5 - number % 4))
-    found = ratings.read_ratings(save(folder, rows, suffix), tasks)
+    found = ratings.read_ratings([save(folder, rows, suffix)], tasks)
     assert (found.problems, found.missing) == ((), ())
     for number, (row, task) in enumerate(zip(found.rows, tasks, strict=True)):
         assert (row.first, row.second) == (task.first, task.second)
@@ -85,11 +85,11 @@ def test_scores_go_to_the_models_of_their_sides(study, suffix):
 def test_an_empty_sheet_is_refused_and_a_part_of_one_counted(study):
     folder, _, tasks = study
     empty = folder / files.FOR_RATERS / "tasks.csv"
-    with pytest.raises(errors.InputError, match="no task is rated"):
-        ratings.read_ratings(empty, tasks)
+    with pytest.raises(errors.InputError, match=r"tasks\.csv has none"):
+        ratings.read_ratings([empty], tasks)
     rows = filled(folder)
     rows[0] |= {"score_first": "", "score_second": ""}
-    found = ratings.read_ratings(save(folder, rows[:-1]), tasks)
+    found = ratings.read_ratings([save(folder, rows[:-1])], tasks)
     assert found.problems == ()
     assert found.missing == (tasks[0].task, tasks[-1].task)
 
@@ -112,7 +112,7 @@ def test_bad_rows_are_listed_and_left_out(study, change, words, suffix):
     folder, _, tasks = study
     rows = filled(folder)
     rows[2] |= change
-    found = ratings.read_ratings(save(folder, rows, suffix), tasks)
+    found = ratings.read_ratings([save(folder, rows, suffix)], tasks)
     (problem,) = found.problems
     assert problem.startswith("line 4: " if suffix == ".csv" else "line 3: ")
     assert words in problem
@@ -124,14 +124,32 @@ def test_a_task_is_rated_once_and_no_rater_hears_the_same_clips_twice(study):
     folder, _, tasks = study
     rows = filled(folder)
     path = save(folder, [*rows, rows[5]])
-    (problem,) = ratings.read_ratings(path, tasks).problems
+    (problem,) = ratings.read_ratings([path], tasks).problems
     assert f"a second rating of task {tasks[5].task}" in problem
     same = [n for n, x in enumerate(tasks) if x.prompt == tasks[0].prompt]
     for number in same:
         rows[number]["rater"] = "someone else"
-    found = ratings.read_ratings(save(folder, rows), tasks, max_bad_share=0.5)
+    found = ratings.read_ratings([save(folder, rows)], tasks, max_bad_share=0.5)
     assert len(found.problems) == len(same) - 1 == 2
     assert "the same clips by someone else" in found.problems[0]
+
+
+def test_each_rater_may_return_an_own_sheet(study):
+    folder, _, tasks = study
+    paths = []
+    for rater in ("rater_01", "rater_02", "rater_03", "rater_04"):
+        rows = filled(folder)
+        for row in rows:
+            if row["rater"] != rater:
+                row["score_first"] = row["score_second"] = ""
+        paths.append(folder / f"{rater}.csv")
+        files.write_csv(paths[-1], rows)
+    found = ratings.read_ratings(paths, tasks)
+    assert (len(found.rows), found.problems, found.missing) == (120, (), ())
+    again = ratings.read_ratings([*paths, paths[0]], tasks, max_bad_share=0.5)
+    assert len(again.rows) == 120
+    assert len(again.problems) == sum(task.rater == "rater_01" for task in tasks)
+    assert again.problems[0].startswith(f"{paths[0]}, line 2: a second rating")
 
 
 def test_half_a_line_is_a_bad_row(study):
@@ -139,7 +157,7 @@ def test_half_a_line_is_a_bad_row(study):
     for suffix in (".csv", ".jsonl"):
         path = save(folder, filled(folder), suffix)
         path.write_text(path.read_text().rstrip()[:-16])
-        found = ratings.read_ratings(path, tasks)
+        found = ratings.read_ratings([path], tasks)
         assert len(found.problems) == 1
         assert found.missing == (tasks[-1].task,)
 
@@ -148,7 +166,7 @@ def test_true_is_no_score(study):
     folder, _, tasks = study
     rows = filled(folder)
     rows[0]["score_first"] = True
-    found = ratings.read_ratings(save(folder, rows, ".jsonl"), tasks)
+    found = ratings.read_ratings([save(folder, rows, ".jsonl")], tasks)
     assert "got True" in found.problems[0]
 
 
@@ -156,17 +174,17 @@ def test_too_many_bad_rows_are_refused_with_the_first(study):
     folder, _, tasks = study
     path = save(folder, filled(folder, lambda number: (3, 9 if number < 6 else 3)))
     with pytest.raises(errors.InputError, match=r"114 good and 6 bad.*line 2: a score"):
-        ratings.read_ratings(path, tasks)
-    assert len(ratings.read_ratings(path, tasks, max_bad_share=0.05).problems) == 6
+        ratings.read_ratings([path], tasks)
+    assert len(ratings.read_ratings([path], tasks, max_bad_share=0.05).problems) == 6
 
 
 def test_a_file_without_the_fields_is_refused(study):
     folder, _, tasks = study
     rows = [{"task": task.task, "score": 3} for task in tasks]
     with pytest.raises(errors.InputError, match="lacks rater, score_first"):
-        ratings.read_ratings(save(folder, rows), tasks)
+        ratings.read_ratings([save(folder, rows)], tasks)
     with pytest.raises(errors.InputError, match="0 good and 120 bad"):
-        ratings.read_ratings(save(folder, rows, ".jsonl"), tasks)
+        ratings.read_ratings([save(folder, rows, ".jsonl")], tasks)
 
 
 @pytest.mark.parametrize(
