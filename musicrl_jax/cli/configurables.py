@@ -54,10 +54,16 @@ COMMANDS = {
         progress="report",
     ),
     "demo": Command(module="runs.demo", config="DemoConfig"),
+    "distance": Command(
+        module="runs.distance", config="DistanceConfig", progress="progress"
+    ),
     "evaluator": Command(module="runs.evaluator", config="RunConfig"),
     "finetune": Command(module="runs.finetune", config="RunConfig"),
     "generate": Command(
-        module="runs.generate", config="GenerateConfig", function="generate"
+        module="runs.generate",
+        config="GenerateConfig",
+        function="generate",
+        progress="progress",
     ),
     "learner": Command(module="runs.learner", config="RunConfig"),
     "manifest": Command(
@@ -86,6 +92,13 @@ COMMANDS = {
         progress="progress",
     ),
     "starter": Command(module="runs.starter", config="StarterConfig", trains=True),
+    "study_analysis": Command(
+        module="runs.study_analysis", config="StudyAnalysisConfig"
+    ),
+    "study_panel": Command(module="runs.study_panel", config="StudyPanelConfig"),
+    "study_plan": Command(
+        module="runs.study_plan", config="StudyPlanConfig", progress="progress"
+    ),
     "tokenize": Command(
         module="runs.tokenize_corpus",
         config="TokenizeCorpusConfig",
@@ -109,6 +122,7 @@ CONFIGURABLES = {
     "DegradationCorpusConfig": "runs.degradation_corpus",
     "DemoConfig": "runs.demo",
     "DiscriminatorConfig": "models.soundstream.config",
+    "DistanceConfig": "runs.distance",
     "EvaluatorConfig": "evaluation.config",
     "GenerateConfig": "runs.generate",
     "LearnerConfig": "learning.config",
@@ -137,6 +151,9 @@ CONFIGURABLES = {
     "SoundStormConfig": "models.soundstorm.config",
     "StarterConfig": "runs.starter",
     "Stream": "core.layout",
+    "StudyAnalysisConfig": "runs.study_analysis",
+    "StudyPanelConfig": "runs.study_panel",
+    "StudyPlanConfig": "runs.study_plan",
     "TokenLayout": "core.layout",
     "TokenizeCorpusConfig": "runs.tokenize_corpus",
     "make_layout": "models.musiclm.config",

@@ -28,8 +28,15 @@ def demo(
 
 def generate(
     prompt: Annotated[
-        list[str], typer.Option("--prompt", help="What to play; repeatable.")
-    ],
+        list[str] | None,
+        typer.Option("--prompt", help="What to play; repeatable.", show_default=False),
+    ] = None,
+    prompts_file: Annotated[
+        str | None, typer.Option("--prompts_file", help="Prompts, one a line.")
+    ] = None,
+    paper_prompts: Annotated[
+        bool, typer.Option("--paper_prompts", help="The paper's 101 prompts.")
+    ] = False,
     out: Annotated[
         str, typer.Option("--out", help="WAV file, or a folder for several prompts.")
     ] = "generated.wav",
@@ -51,7 +58,9 @@ def generate(
         gin_file,
         gin_param,
         {
-            "prompts": tuple(prompt),
+            "prompts": tuple(prompt or ()),
+            "prompts_file": prompts_file,
+            "paper_prompts": paper_prompts or None,
             "out": out,
             "seconds": seconds,
             "networks": networks,

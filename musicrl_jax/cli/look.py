@@ -114,6 +114,36 @@ def adherence(
     running.run("adherence", gin_file, gin_param, fields, as_json=json)
 
 
+def distance(
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="Folder of recordings.")
+    ] = None,
+    clips: Annotated[
+        str | None, typer.Option("--clips", help="Folder of clips to compare.")
+    ] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="Folder of networks (default: starter)."),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", help="Heard of each file.")
+    ] = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Measure kernel and Fréchet audio distance, without the bias of few clips."""
+    fields = {
+        "reference": reference,
+        "clips": clips,
+        "networks": networks,
+        "seconds": seconds,
+        "seed": seed,
+    }
+    running.run("distance", gin_file, gin_param, fields, as_json=json)
+
+
 def doctor(json: options.Json = False) -> None:
     """Report this machine's versions, devices, tools, disk."""
     import jax
@@ -143,4 +173,4 @@ def bench(
     running.run(f"bench_{part}", gin_file, gin_param, {}, as_json=json)
 
 
-COMMANDS = (config, describe, probe, adherence, doctor, bench)
+COMMANDS = (config, describe, probe, adherence, distance, doctor, bench)

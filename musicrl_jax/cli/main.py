@@ -11,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import listen, look, output, plan, prepare, sources, train
+from musicrl_jax.cli import (
+    listen,
+    look,
+    output,
+    plan,
+    prepare,
+    sources,
+    study,
+    train,
+)
 from musicrl_jax.core import errors
 
 INTERRUPTED = 130
@@ -33,6 +42,7 @@ app = typer.Typer(
 )
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(study.app, name="study")
 
 
 @app.callback()

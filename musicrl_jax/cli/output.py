@@ -20,11 +20,21 @@ def show(result: Result, *, as_json: bool) -> None:
     if isinstance(value, dict):
         width = max((len(name) for name in value), default=0)
         for name, item in value.items():
-            print(f"{name + ':':<{width + 1}} {item}")
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
+            if _is_table(item):
+                print(f"{name}:\n{_table(item)}\n")
+            else:
+                print(f"{name + ':':<{width + 1}} {item}")
+    elif _is_table(value):
         print(_table(value))
     elif value is not None:
         print(value)
+
+
+def _is_table(value: Result) -> bool:
+    """Returns whether a value is records with the same fields."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return False
+    return all(isinstance(x, dict) and list(x) == list(value[0]) for x in value)
 
 
 def _table(records: list[dict[str, Any]]) -> str:

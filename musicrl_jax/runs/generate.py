@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -10,9 +11,11 @@ from jaxtyping import Float
 
 from musicrl_jax.audio import levels, waveform
 from musicrl_jax.core import errors, rng
+from musicrl_jax.evaluation import prompts as prompts_lib
 from musicrl_jax.models.musiclm import guidance
-from musicrl_jax.runs import system
+from musicrl_jax.runs import prompt_files, system
 
+Progress = Callable[[int, int], None]
 MOST_CHARACTERS = 2000
 LONGEST_SECONDS = 30.0
 SHORTEST_SECONDS = 1.0
@@ -24,6 +27,8 @@ class GenerateConfig:
 
     Attributes:
       prompts: descriptions of the music, in English for the starter model.
+      prompts_file: instead of these, a file with one a line.
+      paper_prompts: instead of these, the paper's 101 (appendix A).
       out: the WAV file to write; for several prompts a folder.
       seconds: its length; the policy was trained on positions up to 30 s.
       seed: another seed is another piece.
@@ -31,21 +36,35 @@ class GenerateConfig:
       temperature: of sampling (paper, section 4.2).
       guidance: of sampling: 1.0 is none, more follows the prompt more closely. Needs a
         policy that was trained with dropout of its conditioning.
+      clips_per_call: clips made at a time.
     """
 
-    prompts: tuple[str, ...]
+    prompts: tuple[str, ...] = ()
+    prompts_file: str = ""
+    paper_prompts: bool = False
     out: str = "generated.wav"
     seconds: float = 30.0
     seed: int = 0
     networks: str = ""
     temperature: float = 0.99
     guidance: float = 1.0
+    clips_per_call: int = 8
 
     def __post_init__(self) -> None:
-        if not self.prompts:
-            raise errors.InputError("A prompt is needed; got none. Pass --prompt.")
+        sources = (self.prompts, self.prompts_file, self.paper_prompts)
+        if sum(map(bool, sources)) != 1:
+            raise errors.InputError(
+                "Prompts are needed, from one source; got "
+                f"{sum(map(bool, sources))}. Pass --prompt, --prompts_file or "
+                "--paper_prompts."
+            )
         for prompt in self.prompts:
             check_prompt(prompt)
+        if self.clips_per_call < 1:
+            raise errors.InputError(
+                "GenerateConfig.clips_per_call must be at least 1; got "
+                f"{self.clips_per_call}."
+            )
         if not SHORTEST_SECONDS <= self.seconds <= LONGEST_SECONDS:
             raise errors.InputError(
                 f"seconds must lie in [{SHORTEST_SECONDS:g}, {LONGEST_SECONDS:g}]; got "
@@ -78,8 +97,12 @@ def check_prompt(prompt: str) -> None:
         )
 
 
-def generate(config: GenerateConfig) -> dict[str, Any]:
+def generate(
+    config: GenerateConfig, progress: Progress | None = None
+) -> dict[str, Any]:
     """Samples one clip for each prompt and writes it as 16-bit WAV.
+
+    A clip depends on its prompt and its number, not on the clips made with it.
 
     Returns:
       Under "clips" for each: file, prompt, seconds, seed, level in dBFS, shares of
@@ -88,24 +111,16 @@ def generate(config: GenerateConfig) -> dict[str, Any]:
     Raises:
       InputError: networks are missing or damaged, or a file cannot be written.
     """
-    files = output_files(pathlib.Path(config.out), len(config.prompts))
+    prompts = all_prompts(config)
+    files = output_files(pathlib.Path(config.out), len(prompts))
     for file in files:
         check_writable(file)
     networks = system.networks_directory(config.networks)
     language = system.load_language(networks)
     sound = system.Sound(networks, language.policy)
-    sample = system.Sampler(
-        policy=guidance.guided(language.policy, config.guidance),
-        num_frames=language.policy.layout.num_frames(config.seconds),
-        temperature=config.temperature,
-    )
-    keys = rng.clip_keys(
-        jax.random.key(config.seed), "generate", 0, len(config.prompts)
-    )
-    clips = sample(language.params, sound.condition(config.prompts), keys)
-    audio = np.asarray(sound.render(clips.tokens))
     rows = []
-    for file, prompt, samples in zip(files, config.prompts, audio, strict=True):
+    clips = _make(config, language, sound, prompts)
+    for file, prompt, samples in zip(files, prompts, clips, strict=True):
         waveform.write_wav(file, samples, sound.sample_rate_hz)
         known = sound.tokenizer.known_share(prompt)
         rows.append(
@@ -113,7 +128,47 @@ def generate(config: GenerateConfig) -> dict[str, Any]:
             | describe(samples, sound.sample_rate_hz)
             | {"known_words_share": round(known, 3)}
         )
+        if progress is not None and len(prompts) > config.clips_per_call:
+            progress(len(rows), len(prompts))
     return {"clips": rows}
+
+
+def all_prompts(config: GenerateConfig) -> tuple[str, ...]:
+    """Returns the prompts of whichever source the config names.
+
+    Raises:
+      InputError: where the file cannot be used.
+    """
+    if config.paper_prompts:
+        return tuple(prompt.text for prompt in prompts_lib.paper_prompts())
+    if not config.prompts_file:
+        return config.prompts
+    prompts = prompt_files.read(config.prompts_file)
+    for prompt in prompts:
+        check_prompt(prompt)
+    return prompts
+
+
+def _make(
+    config: GenerateConfig,
+    language: system.Language,
+    sound: system.Sound,
+    prompts: Sequence[str],
+) -> Iterator[Float[np.ndarray, " n"]]:
+    """Yields the clips in order; the last call's surplus is thrown away."""
+    sample = system.Sampler(
+        policy=guidance.guided(language.policy, config.guidance),
+        num_frames=language.policy.layout.num_frames(config.seconds),
+        temperature=config.temperature,
+    )
+    count = len(prompts)
+    size = min(count, config.clips_per_call)
+    keys = rng.clip_keys(jax.random.key(config.seed), "generate", 0, count)
+    conditioning = sound.condition(prompts)
+    for start in range(0, count, size):
+        rows = np.arange(start, start + size) % count
+        clips = sample(language.params, conditioning[rows], keys[rows])
+        yield from np.asarray(sound.render(clips.tokens))[: count - start]
 
 
 def describe(samples: Float[np.ndarray, " n"], rate: int) -> dict[str, float]:

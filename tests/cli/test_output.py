@@ -96,3 +96,11 @@ def test_progress_draws_a_bar_on_a_terminal():
     shown = text.getvalue()
     assert "5/s, 0:00:05 left loss=0.25" in shown
     assert "100/100" in shown
+
+
+def test_records_within_a_result_are_tables_under_their_names(capsys):
+    output.show({"rows": [{"a": 1, "b": 22}, {"a": 3, "b": 4}], "n": 2}, as_json=False)
+    assert capsys.readouterr().out == "rows:\na  b\n1  22\n3  4\n\nn:    2\n"
+    # Records of different fields make no table.
+    output.show({"rows": [{"a": 1}, {"b": 2}]}, as_json=False)
+    assert capsys.readouterr().out == "rows: [{'a': 1}, {'b': 2}]\n"

@@ -9,6 +9,8 @@ import soundfile
 
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.cli import main
+from musicrl_jax.evaluation import prompts
+from musicrl_jax.runs import generate
 
 
 @pytest.fixture
@@ -80,9 +82,40 @@ def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["000.wav", "001.wav"]
 
 
+@pytest.mark.slow
+def test_prompts_of_a_file_sound_the_same_in_any_batch(musicrl, networks, tmp_path):
+    (tmp_path / "prompts.txt").write_text("a tango\n\na slow waltz\nsomething else\n")
+    made = {}
+    for size in (2, 8):
+        out = tmp_path / str(size)
+        code, text, err = musicrl(
+            "generate", "--prompts_file", tmp_path / "prompts.txt", "--seconds", 1,
+            "--networks", networks, "--out", out, "--json",
+            "--gin_param", f"GenerateConfig.clips_per_call={size}",
+        )  # fmt: skip
+        assert code == 0, err
+        rows = json.loads(text)["clips"]
+        assert [row["prompt"] for row in rows] == [
+            "a tango", "a slow waltz", "something else",
+        ]  # fmt: skip
+        made[size] = [soundfile.read(out / f"{n:03d}.wav")[0] for n in range(3)]
+    for one, other in zip(made[2], made[8], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_the_papers_prompts_come_in_its_order():
+    config = generate.GenerateConfig(paper_prompts=True)
+    found = generate.all_prompts(config)
+    assert found == tuple(prompt.text for prompt in prompts.paper_prompts())
+    assert len(found) == 101
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ((), ("--prompt", "got 0")),
+        (("--prompt", "a tango", "--paper_prompts"), ("one source", "got 2")),
+        (("--prompts_file", "/nowhere.txt"), ("/nowhere.txt",)),
         (("--prompt", ""), ("prompt needs words",)),
         (("--prompt", "   "), ("prompt needs words",)),
         (("--prompt", "la " * 1000), ("2000 characters", "3000")),

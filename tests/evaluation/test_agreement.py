@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import agreement
@@ -64,3 +65,41 @@ def test_limits():
 def test_rejects_single_scores():
     with pytest.raises(errors.InputError, match="two scores"):
         agreement.krippendorff_alpha(np.array([[1.0, GAP], [GAP, 2.0]]))
+
+
+def test_nominal_and_ordinal_agree_with_the_published_example():
+    scores = np.array(OBSERVERS).T
+    nominal = agreement.krippendorff_alpha_nominal(scores)
+    assert nominal == pytest.approx(0.743, abs=5e-4)
+    ordinal = agreement.krippendorff_alpha_ordinal(scores)
+    assert ordinal == pytest.approx(0.815, abs=5e-4)
+
+
+def test_all_three_scales_are_one_for_two_values():
+    rng = np.random.default_rng(2)
+    scores = rng.integers(0, 2, (40, 3)).astype(float)
+    scores[rng.random(scores.shape) < 0.2] = GAP
+    expected = by_pairs(scores)
+    for alpha in (
+        agreement.krippendorff_alpha,
+        agreement.krippendorff_alpha_nominal,
+        agreement.krippendorff_alpha_ordinal,
+    ):
+        assert alpha(scores) == pytest.approx(expected)
+
+
+def test_pairwise_agreement_counts_pairs():
+    # Pairs that agree: 1 of 3, 1 of 1, 0 of 1.
+    scores = np.array([[1.0, 1, 2], [3, 3, GAP], [1, GAP, 5], [4, GAP, GAP]])
+    assert agreement.pairwise_agreement(scores) == pytest.approx(2 / 5)
+
+
+def test_kappa_agrees_with_another_implementation():
+    rng = np.random.default_rng(3)
+    one = rng.integers(0, 3, 200).astype(float)
+    other = np.where(rng.random(200) < 0.5, one, rng.integers(0, 3, 200))
+    expected = sklearn.metrics.cohen_kappa_score(one, other)
+    assert agreement.cohen_kappa(one, other) == pytest.approx(expected)
+    assert np.isnan(agreement.cohen_kappa(np.ones(4), np.ones(4)))
+    with pytest.raises(errors.InputError, match="got 1 and 2"):
+        agreement.cohen_kappa(np.ones(1), np.ones(2))
