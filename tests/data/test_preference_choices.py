@@ -98,7 +98,7 @@ def test_rejects_selections_that_mean_nothing(fields):
 
 
 def test_too_few_pairs_are_refused():
-    with pytest.raises(errors.InputError, match="leave [01] and [01]"):
+    with pytest.raises(errors.InputError, match=r"leave [01] and [01]"):
         preference_choices.select([pair(1)], ALL)
 
 

@@ -66,12 +66,12 @@ class PreferenceModel:
         Raises:
           InputError: for tokens of another layout, or other conditioning.
         """
-        wanted = self.layout.tokens_per_frame, self.trunk.conditioning_tokens
-        if (tokens.shape[2], conditioning.shape[1]) != wanted:
+        wanted = [self.layout.tokens_per_frame, self.trunk.conditioning_tokens]
+        found = [tokens.shape[2], conditioning.shape[1]]
+        if found != wanted:
             raise errors.InputError(
-                f"The preference model reads {wanted[0]} tokens a frame and "
-                f"{wanted[1]} of conditioning; got {tokens.shape[2]} and {conditioning.shape[1]}. "
-                "Use the networks that it was trained with."
+                "The preference model reads tokens of a frame and conditioning tokens "
+                f"of {wanted}; got {found}. Use the networks it was trained with."
             )
         scores = self.network.apply(
             {"params": params},

@@ -190,7 +190,7 @@ def test_rejects_what_does_not_fit():
         objective.PreferenceObjective(model=make(), seen_share=0.0)
     model = make()
     tokens = jnp.zeros((1, 2, 4), jnp.int32)
-    with pytest.raises(errors.InputError, match="3 tokens a frame"):
+    with pytest.raises(errors.InputError, match=r"of \[3, 4\]; got \[4, 4\]"):
         model.score(trained(model), tokens, jnp.zeros((1, 4), jnp.int32))
 
 
