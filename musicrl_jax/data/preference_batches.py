@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Int, UInt16
+from jaxtyping import Int, Integer, UInt16
 
 from musicrl_jax.core import errors
 from musicrl_jax.data import preference_choices
@@ -67,8 +67,8 @@ class PreferenceBatches:
 
 
 def middle(
-    tokens: UInt16[np.ndarray, "clips f q"], frames: int
-) -> UInt16[np.ndarray, "clips crop q"]:
+    tokens: Integer[np.ndarray, "clips f q"], frames: int
+) -> Integer[np.ndarray, "clips crop q"]:
     """Returns the middle `frames` of each clip, which crops are judged on."""
     start = (tokens.shape[1] - frames) // 2
     return tokens[:, start : start + frames]
