@@ -110,7 +110,7 @@ def _text_codes(
 
 def make_reward(
     config: run_configs.RewardConfig, sound: Sound, *, watch: bool = False
-) -> protocols.Reward:
+) -> combine.LinearReward:
     """Returns the weighted sum of rewards that a run trains on.
 
     Args:
