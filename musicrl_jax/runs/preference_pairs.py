@@ -17,6 +17,7 @@ from musicrl_jax.data import (
     preference_rows,
     preferences,
 )
+from musicrl_jax.evaluation import scores
 from musicrl_jax.models.preference import adapter
 from musicrl_jax.rewards import text_adherence
 from musicrl_jax.runs import network_files, pretrain_mulan
@@ -127,6 +128,17 @@ class Judge:
             self._scores(params, self.choices.preferred, conditioning),
             self._scores(params, self.choices.other, conditioning),
         )
+
+    @functools.cached_property
+    def repetition(self) -> Float[np.ndarray, " clips"]:
+        """The share of repeated tokens of the preferred clips, then of the others."""
+        rows = np.concatenate([self.choices.preferred, self.choices.other])
+        parts = []
+        for start in range(0, len(rows), self.clips_per_call):
+            clips = self.pairs.tokens[rows[start : start + self.clips_per_call]]
+            cropped = preference_batches.middle(clips, self.frames)
+            parts.append(scores.repetition(cropped.astype(np.int32)))
+        return np.concatenate(parts)
 
     def _scores(
         self,

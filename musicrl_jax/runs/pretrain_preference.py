@@ -24,7 +24,7 @@ import numpy as np
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import arrays, errors
 from musicrl_jax.data import preference_batches, preference_choices
-from musicrl_jax.evaluation import opinion_scores, preference_fit, scores
+from musicrl_jax.evaluation import opinion_scores, preference_fit
 from musicrl_jax.models.preference import adapter, objective
 from musicrl_jax.models.preference import config as preference_config
 from musicrl_jax.models.preference import warm_start as preference_start
@@ -222,13 +222,10 @@ def _figures(
     preferred, other = judge.scores(params)
     ceiling = judge.pairs.facts.ceiling_accuracy
     fit = preference_fit.fit(preferred, other, judge.choices.first, ceiling)
-    rows = np.concatenate([judge.choices.preferred, judge.choices.other])
-    clips = np.asarray(judge.pairs.tokens[rows], np.int32)
-    repetition = scores.repetition(preference_batches.middle(clips, judge.frames))
     given = np.concatenate([preferred, other])
     figures = {f"{name}/{key}": value for key, value in fit.figures().items()}
     figures[f"{name}/correlation/repetition"] = opinion_scores.spearman(
-        given.astype(np.float64), repetition
+        given.astype(np.float64), judge.repetition
     )
     figures[f"{name}/score_deviation"] = float(np.std(given))
     bins = {f"{name}/by_margin": [dataclasses.asdict(one) for one in fit.bins]}

@@ -11,6 +11,9 @@ from musicrl_jax.models.musiclm import config as trunk_config
 from musicrl_jax.models.musiclm import depth, temporal
 from musicrl_jax.models.preference import config as configs
 
+GAIN = 10.0
+"""How much faster heads learn than the trunk."""
+
 
 class Preference(nn.Module):
     """MusicLM's trunk over a whole clip, pooled over its frames, and the heads.
@@ -76,7 +79,12 @@ def pooled(*features: Float[Array, "b f _"]) -> Float[Array, "b _"]:
 
 
 class Heads(nn.Module):
-    """k small networks side by side, which differ by where they begin."""
+    """k small networks side by side, which differ by where they begin.
+
+    Each is a linear function of the features plus one hidden layer. What comes out is
+    multiplied by `GAIN`: under Adam, which moves every parameter by about the learning
+    rate, heads then learn that much faster than the trunk, which is trained already.
+    """
 
     heads: int
     hidden: int
@@ -84,10 +92,13 @@ class Heads(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b d"]) -> Float[Array, "b heads"]:
         """Returns a score of each head."""
-        shape = (self.heads, x.shape[-1], self.hidden)
+        width = x.shape[-1]
         begin = nn.initializers.lecun_normal(batch_axis=0)
-        inner = self.param("inner", begin, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.heads, self.hidden))
-        outer = self.param("outer", nn.initializers.zeros, (self.heads, self.hidden))
-        hidden = jnp.einsum("bd,kde->bke", x, inner) + bias[None]
-        return jnp.einsum("bke,ke->bk", jax.nn.gelu(hidden), outer)
+        zeros = nn.initializers.zeros
+        inner = self.param("inner", begin, (self.heads, width, self.hidden))
+        bias = self.param("bias", zeros, (self.heads, self.hidden))
+        outer = self.param("outer", zeros, (self.heads, self.hidden))
+        linear = self.param("linear", zeros, (self.heads, width))
+        hidden = jax.nn.gelu(jnp.einsum("bd,kde->bke", x, inner) + bias[None])
+        bent = jnp.einsum("bke,ke->bk", hidden, outer)
+        return GAIN * (bent + jnp.einsum("bd,kd->bk", x, linear))

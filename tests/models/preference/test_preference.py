@@ -62,8 +62,8 @@ def trained(model):
 def untrained(model):
     """Returns parameters whose heads still say 0."""
     params = trained(model)
-    outer = np.zeros_like(params["heads"]["outer"])
-    return params | {"heads": params["heads"] | {"outer": outer}}
+    zeros = {name: np.zeros_like(params["heads"][name]) for name in ("outer", "linear")}
+    return params | {"heads": params["heads"] | zeros}
 
 
 def batch():
@@ -88,6 +88,7 @@ def test_loss_is_log_2_before_training():
     model = make(heads=3)
     heads = network.Heads(3, 4).init(jax.random.key(0), jnp.zeros((1, 5)))["params"]
     assert not np.asarray(heads["outer"]).any()
+    assert not np.asarray(heads["linear"]).any()
     assert float(loss(model, untrained(model), batch())) == pytest.approx(
         np.log(2), abs=1e-6
     )
