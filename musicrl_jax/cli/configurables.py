@@ -39,6 +39,11 @@ def _pretrain(network: str, config: str) -> Command:
 
 
 COMMANDS = {
+    "ablations": Command(
+        module="runs.preference_ablations",
+        config="PreferenceAblationsConfig",
+        trains=True,
+    ),
     "actor": Command(module="runs.actor", config="RunConfig"),
     "adherence": Command(
         module="runs.adherence", config="AdherenceConfig", progress="progress"
@@ -81,6 +86,7 @@ COMMANDS = {
     "pretrain_codec": _pretrain("codec", "PretrainCodecConfig"),
     "pretrain_mulan": _pretrain("mulan", "PretrainMulanConfig"),
     "pretrain_musiclm": _pretrain("musiclm", "PretrainMusicLMConfig"),
+    "pretrain_preference": _pretrain("preference", "PretrainPreferenceConfig"),
     "pretrain_quality": _pretrain("quality", "PretrainQualityConfig"),
     "pretrain_semantic": _pretrain("semantic", "PretrainSemanticConfig"),
     "pretrain_soundstream": _pretrain("soundstream", "PretrainSoundStreamConfig"),
@@ -131,11 +137,14 @@ CONFIGURABLES = {
     "MulanConfig": "models.mulan.config",
     "MusicLMConfig": "models.musiclm.config",
     "PlanConfig": "runs.plan",
+    "PreferenceAblationsConfig": "runs.preference_ablations",
+    "PreferenceConfig": "models.preference.config",
     "PretrainAttributesConfig": "runs.pretrain_attributes",
     "PretrainCodecConfig": "runs.pretrain_codec",
     "PretrainConfig": "pretraining.config",
     "PretrainMulanConfig": "runs.pretrain_mulan",
     "PretrainMusicLMConfig": "runs.pretrain_musiclm",
+    "PretrainPreferenceConfig": "runs.pretrain_preference",
     "PretrainQualityConfig": "runs.pretrain_quality",
     "PretrainSemanticConfig": "runs.pretrain_semantic",
     "PretrainSoundStreamConfig": "runs.pretrain_soundstream",
@@ -144,6 +153,7 @@ CONFIGURABLES = {
     "QualityConfig": "models.quality.config",
     "RewardConfig": "runs.run_config",
     "RunConfig": "runs.run_config",
+    "SelectionConfig": "data.preference_choices",
     "SemanticConfig": "models.semantic.config",
     "SimulatedRatersConfig": "synthesis.simulated_raters",
     "SoundStreamConfig": "models.soundstream.config",

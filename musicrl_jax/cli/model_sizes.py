@@ -8,6 +8,8 @@ from musicrl_jax.core import errors
 
 LAYOUTS = {"base": "gin/models/layout_full.gin"}
 """Token layouts of the sizes that do not have the starter's."""
+OF_TOKENS = ("musiclm", "preference")
+"""Networks that read or write policy tokens."""
 
 
 def describe(network: str | None, size: str | None) -> list[dict[str, Any]]:
@@ -48,11 +50,14 @@ def _row(network: str, size: str, path: pathlib.Path) -> dict[str, Any]:
 
     (name,) = gin_files.scan([path], ()).bound
     config = bindings.resolve(name, [path]).config
-    layout = None
-    if network == "musiclm" and size in LAYOUTS:
+    layout = trunk = None
+    if network in OF_TOKENS and size in LAYOUTS:
         layout_file = gin_files.find(LAYOUTS[size])
         layout = bindings.resolve("make_layout", [layout_file]).config
-    shapes = sizes.parameters(config, layout)
+    if network == "preference":
+        trunk_file = gin_files.find(f"gin/models/musiclm_{size}.gin")
+        trunk = bindings.resolve("MusicLMConfig", [trunk_file]).config
+    shapes = sizes.parameters(config, layout, trunk)
     return {
         "network": network,
         "size": size,

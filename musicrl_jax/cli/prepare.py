@@ -19,7 +19,9 @@ Material = Annotated[
         "--manifest",
         "--tokens",
         "--ratings",
-        help="Manifest; for musiclm, tokens; for quality, ratings.",
+        "--preferences",
+        help="Manifest; for musiclm, tokens; for quality, ratings; for preference, "
+        "a preference set.",
     ),
 ]
 
@@ -33,11 +35,16 @@ class Network(enum.StrEnum):
     MULAN = "mulan"
     MUSICLM = "musiclm"
     ATTRIBUTES = "attributes"
+    PREFERENCE = "preference"
     QUALITY = "quality"
     SOUNDSTORM = "soundstorm"
 
 
-MATERIAL = {Network.MUSICLM: "tokens", Network.QUALITY: "ratings"}
+MATERIAL = {
+    Network.MUSICLM: "tokens",
+    Network.PREFERENCE: "preferences",
+    Network.QUALITY: "ratings",
+}
 """What the networks that do not read a manifest call what they read."""
 
 
@@ -108,7 +115,10 @@ def pretrain(
     manifest: Material = None,
     networks: Annotated[
         str | None,
-        typer.Option("--networks", help="For soundstorm: folder of the codec."),
+        typer.Option(
+            "--networks",
+            help="For soundstorm, folder of the codec; for preference, of MusicLM.",
+        ),
     ] = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Weights file to write.")
@@ -137,6 +147,34 @@ def pretrain(
     running.run(f"pretrain_{network}", gin_file, gin_param, fields, as_json=json)
 
 
+def ablations(
+    run_dir: options.RunDir = None,
+    preferences: Annotated[
+        str | None, typer.Option("--preferences", help="Preference set.")
+    ] = None,
+    networks: Annotated[
+        str | None,
+        typer.Option("--networks", help="Folder of networks (default: starter)."),
+    ] = None,
+    quality: Annotated[
+        str | None, typer.Option("--quality", help="Weights of a quality estimator.")
+    ] = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Compare preference models without text or length, and other rewards."""
+    fields = {
+        "run_dir": run_dir,
+        "quality_weights": quality,
+        "PretrainPreferenceConfig.preferences": preferences,
+        "PretrainPreferenceConfig.networks": networks,
+        "PretrainConfig.seed": seed,
+    }
+    running.run("ablations", gin_file, gin_param, fields, as_json=json)
+
+
 def starter(
     run_dir: options.RunDir = None,
     gin_file: options.GinFiles = None,
@@ -154,5 +192,6 @@ COMMANDS = (
     tokenize,
     ratings,
     pretrain,
+    ablations,
     starter,
 )

@@ -18,6 +18,10 @@ def split_of(key: str, held_out_share: float = 0.1) -> str:
       key: the item's name; ways to write the same characters in Unicode are one.
       held_out_share: expected share of `HELD_OUT`, 0 to 1.
     """
+    return HELD_OUT if place_of(key) < held_out_share else TRAIN
+
+
+def place_of(key: str) -> float:
+    """Returns a number in [0, 1): random over names, always the same for one."""
     name = unicodedata.normalize("NFC", key).encode("utf-8", "surrogateescape")
-    place = int.from_bytes(hashlib.sha256(name).digest()[:8], "big") / 2**64
-    return HELD_OUT if place < held_out_share else TRAIN
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") / 2**64

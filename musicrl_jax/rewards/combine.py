@@ -52,6 +52,11 @@ class LinearReward:
             )
         self._parts = tuple(parts)
 
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The weight of each part; one of weight 0 is only watched."""
+        return {part.name: part.weight for part in self._parts}
+
     def __call__(
         self,
         captions: Sequence[str],

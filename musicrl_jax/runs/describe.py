@@ -18,6 +18,8 @@ from musicrl_jax.models.mulan import adapter as mulan
 from musicrl_jax.models.mulan import config as mulan_config
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.models.preference import adapter as preference
+from musicrl_jax.models.preference import config as preference_config
 from musicrl_jax.models.quality import adapter as quality
 from musicrl_jax.models.quality import config as quality_config
 from musicrl_jax.models.semantic import adapter as semantic
@@ -43,20 +45,26 @@ _SHAPES: Mapping[type, Shapes] = {
 
 
 def parameters(
-    config: object, layout: layouts.TokenLayout | None = None
+    config: object,
+    layout: layouts.TokenLayout | None = None,
+    trunk: musiclm_config.MusicLMConfig | None = None,
 ) -> arrays.Params:
     """Returns the shapes and dtypes of a network's parameters.
 
     Args:
       config: of the network.
-      layout: for MusicLM, of its tokens; others have none.
+      layout: for MusicLM and the preference model, of their tokens.
+      trunk: for the preference model, of the MusicLM that it begins as.
 
     Raises:
       InputError: where `config` is of no network.
     """
+    layout = layout or musiclm_config.make_layout()
     if isinstance(config, musiclm_config.MusicLMConfig):
-        layout = layout or musiclm_config.make_layout()
         return musiclm.make_policy(config, layout).abstract_params()
+    if isinstance(config, preference_config.PreferenceConfig):
+        trunk = trunk or musiclm_config.MusicLMConfig()
+        return preference.make_model(config, trunk, layout).abstract_params()
     shapes = _SHAPES.get(type(config))
     if shapes is None:
         raise errors.InputError(

@@ -108,7 +108,7 @@ def make_evaluator(
     chosen = held_out[: config.evaluator.prompts]
     sound = system.Sound(networks, language.policy)
     return evaluators.Evaluator(
-        actor=system.make_actor(config, language, sound),
+        actor=system.make_actor(config, language, sound, watch=True),
         divergence=DivergenceFrom(
             policy=language.policy,
             reference=language.params,

@@ -25,22 +25,35 @@ class RewardConfig:
       quality: of the quality score, rescaled to [0, 1].
       quality_weights: weights file of the quality estimator; needed where `quality` is
         not 0.
+      preference: of the user-preference score, which is any real number.
+      preference_weights: weights file of the preference model; needed where
+        `preference` is not 0.
+
+    A reward of weight 0 whose file is given is measured by the evaluator alone.
     """
 
     text_adherence: float = 1.0
     quality: float = 0.0
     quality_weights: str = ""
+    preference: float = 0.0
+    preference_weights: str = ""
 
     def __post_init__(self) -> None:
-        if self.text_adherence == self.quality == 0.0:
+        if self.text_adherence == self.quality == self.preference == 0.0:
             raise errors.InputError(
                 "At least one reward needs a weight other than 0; got none. "
-                "Set RewardConfig.text_adherence or .quality."
+                "Set RewardConfig.text_adherence, .quality or .preference."
             )
         if self.quality and not self.quality_weights:
             raise errors.InputError(
                 f"RewardConfig.quality of {self.quality} needs an estimator; got none. "
                 "Set RewardConfig.quality_weights to a file of `pretrain quality`."
+            )
+        if self.preference and not self.preference_weights:
+            raise errors.InputError(
+                f"RewardConfig.preference of {self.preference} needs a model; got "
+                "none. Set RewardConfig.preference_weights to a file of `pretrain "
+                "preference`."
             )
 
 

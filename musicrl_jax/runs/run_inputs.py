@@ -17,6 +17,7 @@ from musicrl_jax.runs import (
     codecs,
     pretrain_mulan,
     pretrain_musiclm,
+    pretrain_preference,
     run_config,
     system,
 )
@@ -59,6 +60,10 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
         path = pathlib.Path(config.reward.quality_weights)
         weights.read_config(path)
         hashes["quality"] = _sha256(path)
+    if config.reward.preference_weights:
+        path = pathlib.Path(config.reward.preference_weights)
+        pretrain_preference.check(path)
+        hashes["preference"] = _sha256(path)
     file = captions.CaptionFile(system.captions_file(config))
     return hashes | {"captions": file.content_hash}
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib.resources
 import pathlib
 from collections.abc import Sequence
 
@@ -13,11 +12,13 @@ from jaxtyping import Array, Float, Int, Key
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.core import arrays, errors, protocols, trajectory
 from musicrl_jax.models.musiclm import adapter as musiclm
-from musicrl_jax.rewards import combine, quality, text_adherence
+from musicrl_jax.rewards import combine, preference, quality, text_adherence
 from musicrl_jax.runs import (
     codecs,
+    network_files,
     pretrain_mulan,
     pretrain_musiclm,
+    pretrain_preference,
     pretrain_quality,
     pretrain_soundstorm,
 )
@@ -28,27 +29,7 @@ TRAIN_CAPTIONS = "captions_train.jsonl"
 HELD_OUT_PROMPTS = "prompts_held_out.json"
 SOUNDSTORM = "soundstorm.safetensors"
 
-
-def networks_directory(directory: str = "") -> pathlib.Path:
-    """Returns `directory`, or where the package keeps the starter's networks.
-
-    Raises:
-      InputError: there is no such directory.
-    """
-    path = pathlib.Path(directory) if directory else _packaged()
-    if not path.is_dir():
-        raise errors.InputError(
-            f"The pretrained networks must lie in a directory; {path} is none. "
-            "Pass the directory that `musicrl starter` wrote."
-        )
-    return path
-
-
-def _packaged() -> pathlib.Path:
-    with importlib.resources.as_file(
-        importlib.resources.files("musicrl_jax") / "assets" / "starter"
-    ) as path:
-        return path
+networks_directory = network_files.directory
 
 
 def captions_file(config: run_configs.RunConfig) -> pathlib.Path:
@@ -127,25 +108,48 @@ def _text_codes(
     return embedder.quantize(params, embedder.embed_text(params, ids))
 
 
-def make_reward(config: run_configs.RewardConfig, sound: Sound) -> protocols.Reward:
+def make_reward(
+    config: run_configs.RewardConfig, sound: Sound, *, watch: bool = False
+) -> combine.LinearReward:
     """Returns the weighted sum of rewards that a run trains on.
 
+    Args:
+      config: weights, and the files of the networks.
+      sound: of the run's networks.
+      watch: whether rewards of weight 0 are scored, too, where their network is given:
+        they keep their names and add nothing to the total.
+
     Raises:
-      InputError: where the quality estimator cannot be read or does not fit the codec.
+      InputError: where the network of a reward cannot be read or does not fit.
     """
-    adherence = text_adherence.TextAdherenceReward(
-        embedder=sound.embedder,
-        params=sound.embedder_params,
-        tokenizer=sound.tokenizer,
-    )
-    parts = [
-        combine.Part(
-            name="text_adherence", reward=adherence, weight=config.text_adherence
+    parts = []
+    if config.text_adherence or watch:
+        adherence = text_adherence.TextAdherenceReward(
+            embedder=sound.embedder,
+            params=sound.embedder_params,
+            tokenizer=sound.tokenizer,
         )
-    ]
-    if config.quality:
+        weight = config.text_adherence
+        parts = [combine.Part(name="text_adherence", reward=adherence, weight=weight)]
+    if config.quality or (watch and config.quality_weights):
         parts.append(quality_part(config, sound.sample_rate_hz))
+    if config.preference or (watch and config.preference_weights):
+        parts.append(preference_part(config, sound))
     return combine.LinearReward(parts)
+
+
+def preference_part(config: run_configs.RewardConfig, sound: Sound) -> combine.Part:
+    """Returns the term of the user-preference score.
+
+    Raises:
+      InputError: where the model cannot be read.
+    """
+    path = pathlib.Path(config.preference_weights)
+    model, params = pretrain_preference.load(path)
+    reward = preference.PreferenceReward(
+        model=model, params=params, condition=sound.condition
+    )
+    return combine.Part(name=reward.name, reward=reward, weight=config.preference)
 
 
 def quality_part(config: run_configs.RewardConfig, sample_rate_hz: int) -> combine.Part:
@@ -191,9 +195,19 @@ class Sampler:
 
 
 def make_actor(
-    config: run_configs.RunConfig, language: Language, sound: Sound
+    config: run_configs.RunConfig,
+    language: Language,
+    sound: Sound,
+    *,
+    watch: bool = False,
 ) -> actors.Actor:
     """Returns what actors and the evaluator of a run do with captions.
+
+    Args:
+      config: of the run.
+      language: the policy.
+      sound: of the run's networks.
+      watch: whether rewards of weight 0 are scored, too; see `make_reward`.
 
     Raises:
       InputError: where rewards should hear fine levels and there is no SoundStorm.
@@ -211,5 +225,5 @@ def make_actor(
             temperature=config.learner.temperature,
         ),
         render=sound.render if config.actor.fine_levels else sound.render_coarse,
-        reward=make_reward(config.reward, sound),
+        reward=make_reward(config.reward, sound, watch=watch),
     )

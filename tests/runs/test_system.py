@@ -8,10 +8,13 @@ import pytest
 
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
+from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.models.preference import adapter
+from musicrl_jax.models.preference import config as preference_config
 from musicrl_jax.models.quality import config as quality_config
 from musicrl_jax.models.quality import network
 from musicrl_jax.rewards import combine
-from musicrl_jax.runs import run_config, system
+from musicrl_jax.runs import pretrain_preference, run_config, system
 
 SIZES = quality_config.QualityConfig(
     fft_size=512, num_mels=16, channels=(4,), width=8, blocks=1, min_seconds=0.25
@@ -46,3 +49,39 @@ def test_rewards_need_a_weight_and_quality_an_estimator():
         run_config.RewardConfig(text_adherence=0.0)
     with pytest.raises(errors.InputError, match="quality_weights"):
         run_config.RewardConfig(quality=1.0)
+    with pytest.raises(errors.InputError, match="preference_weights"):
+        run_config.RewardConfig(preference=1.0)
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_rewards_of_weight_0_are_made_for_the_evaluator_alone(tmp_path, watch):
+    trunk = musiclm_config.MusicLMConfig(
+        width=8, heads=2, layers=1, depth_width=8, depth_heads=2
+    )
+    model = adapter.make_model(
+        preference_config.PreferenceConfig(hidden=2, simulated_users=True),
+        trunk,
+        musiclm_config.make_layout(),
+    )
+    params = jax.tree.map(
+        lambda leaf: np.ones(leaf.shape, np.float32), model.abstract_params()
+    )
+    path = tmp_path / "preference.safetensors"
+    described = pretrain_preference.described(model)
+    weights.save_weights(path, params, "preference", described)
+    files = {"preference_weights": str(path)}
+    trained = run_config.RewardConfig(text_adherence=0.0, preference=2.0, **files)
+    watched = run_config.RewardConfig(text_adherence=1.0, **files)
+    expected = {True: [("text_adherence", 0.0)], False: []}[watch]
+    expected = [*expected, ("simulated_user_preference", 2.0)]
+    assert parts_of(trained, watch=watch) == expected
+    expected = {True: [("simulated_user_preference", 0.0)], False: []}[watch]
+    assert parts_of(watched, watch=watch) == [("text_adherence", 1.0), *expected]
+
+
+def parts_of(config, *, watch):
+    """Returns names and weights, without a call of any network."""
+    networks = system.networks_directory()
+    sound = system.Sound(networks, system.load_language(networks).policy)
+    reward = system.make_reward(config, sound, watch=watch)
+    return list(reward.weights.items())

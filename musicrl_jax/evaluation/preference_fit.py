@@ -1,0 +1,192 @@
+"""How well scores of clips tell which of two was preferred."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.special
+import scipy.stats
+from jaxtyping import Bool, Float
+
+from musicrl_jax.core import errors
+
+BINS = 5
+CHANCE = 0.5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A share of pairs with its confidence interval.
+
+    Attributes:
+      share: of the pairs; half a pair for each tie.
+      low: lower end of the interval.
+      high: its upper end.
+      pairs: how many.
+    """
+
+    share: float
+    low: float
+    high: float
+    pairs: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bin:
+    """Pairs of a similar margin.
+
+    Attributes:
+      pairs: how many.
+      margin: their mean difference of scores, without its sign.
+      confidence: the mean probability that the scores give to their own choice.
+      accuracy: the share in which that choice was the user's.
+    """
+
+    pairs: int
+    margin: float
+    confidence: float
+    accuracy: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Scores against choices.
+
+    Attributes:
+      accuracy: share of pairs whose preferred clip has the higher score.
+      nll: mean negative log-likelihood of the choices, in nats; log 2 for chance.
+      calibration_error: mean absolute difference of the bins' confidence and accuracy,
+        by pairs.
+      by_side: accuracy where the first clip was preferred, and where the second was;
+        a side without pairs is left out.
+      of_ceiling: how far from chance to the best possible accuracy, 1 being there;
+        None where that is not known.
+      bins: of equally many pairs, by rising margin.
+    """
+
+    accuracy: Interval
+    nll: float
+    calibration_error: float
+    by_side: Mapping[str, Interval]
+    of_ceiling: float | None
+    bins: tuple[Bin, ...]
+
+    def figures(self) -> dict[str, float]:
+        """Returns the scalars by name."""
+        found = {
+            "pairs": float(self.accuracy.pairs),
+            "accuracy": self.accuracy.share,
+            "accuracy/low": self.accuracy.low,
+            "accuracy/high": self.accuracy.high,
+            "nll": self.nll,
+            "calibration_error": self.calibration_error,
+        }
+        found |= {f"accuracy/{side}": x.share for side, x in self.by_side.items()}
+        if self.of_ceiling is not None:
+            found["share_of_ceiling"] = self.of_ceiling
+        return found
+
+
+def fit(
+    preferred: Float[np.ndarray, " preferred"],
+    other: Float[np.ndarray, " other"],
+    first: Bool[np.ndarray, " first"],
+    ceiling: float | None = None,
+    bins: int = BINS,
+) -> Fit:
+    """Compares scores with the choices of users.
+
+    Args:
+      preferred: scores of the chosen clips.
+      other: scores of the clips that they were preferred to.
+      first: whether the chosen clip was the pair's first.
+      ceiling: the best possible accuracy, where it is known.
+      bins: by margin.
+
+    Raises:
+      InputError: where the numbers differ, there is no pair, or a score is not finite.
+    """
+    preferred, other = (np.asarray(x, np.float64) for x in (preferred, other))
+    if not len(preferred) == len(other) == len(first) or not len(first):
+        raise errors.InputError(
+            "Each pair needs two scores and a side; got "
+            f"{len(preferred)}, {len(other)} and {len(first)}. Score the same pairs."
+        )
+    margin = preferred - other
+    if not np.isfinite(margin).all():
+        raise errors.InputError("Scores must be finite; got NaN or infinity.")
+    right = outcomes(preferred, other)
+    found = by_margin(margin, bins)
+    errors_of_bins = [abs(one.confidence - one.accuracy) for one in found]
+    shares = [one.pairs / len(margin) for one in found]
+    accuracy = interval(right)
+    sides = {"first_preferred": first, "second_preferred": ~first}
+    return Fit(
+        accuracy=accuracy,
+        nll=float(np.mean(np.logaddexp(0.0, -margin))),
+        calibration_error=float(np.dot(shares, errors_of_bins)),
+        by_side={
+            name: interval(right[side]) for name, side in sides.items() if side.any()
+        },
+        of_ceiling=None
+        if ceiling is None
+        else (accuracy.share - CHANCE) / (ceiling - CHANCE),
+        bins=found,
+    )
+
+
+def outcomes(
+    preferred: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]
+) -> Float[np.ndarray, " p"]:
+    """Returns 1 where the preferred clip scores higher, 0 where lower, 1/2 for ties."""
+    return (np.sign(preferred - other) + 1) / 2
+
+
+def interval(right: Float[np.ndarray, " p"], confidence: float = 0.95) -> Interval:
+    """Returns the mean of outcomes with its Wilson score interval."""
+    count, share = len(right), float(np.mean(right))
+    z = float(scipy.stats.norm.ppf((1 + confidence) / 2))
+    weight = z**2 / count
+    centre = (share + weight / 2) / (1 + weight)
+    variance = share * (1 - share) / count + weight / (4 * count)
+    half = z * np.sqrt(variance) / (1 + weight)
+    return Interval(
+        share=share,
+        low=max(0.0, float(centre - half)),
+        high=min(1.0, float(centre + half)),
+        pairs=count,
+    )
+
+
+def mcnemar(one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]) -> float:
+    """Returns the exact two-sided p-value that two predictors are equally often right.
+
+    Args:
+      one: outcomes of the first predictor.
+      other: outcomes of the second one, of the same pairs.
+    """
+    better, worse = int(np.sum(one > other)), int(np.sum(one < other))
+    if not better + worse:
+        return 1.0
+    return float(scipy.stats.binomtest(better, better + worse).pvalue)
+
+
+def by_margin(margin: Float[np.ndarray, " p"], bins: int = BINS) -> tuple[Bin, ...]:
+    """Returns bins of equally many pairs (to within one), by rising margin.
+
+    Args:
+      margin: score of the preferred clip less that of the other one.
+      bins: how many.
+    """
+    size = np.abs(margin)
+    right = (np.sign(margin) + 1) / 2
+    order = np.argsort(size, kind="stable")
+    return tuple(
+        Bin(
+            pairs=len(part),
+            margin=float(np.mean(size[part])),
+            confidence=float(np.mean(scipy.special.expit(size[part]))),
+            accuracy=float(np.mean(right[part])),
+        )
+        for part in np.array_split(order, min(bins, len(order)))
+    )

@@ -1,0 +1,150 @@
+"""The user-preference score: a reward model's score of tokens (paper, section 3.3).
+
+The paper's model learnt from clips of 20 s, so a clip of 30 s is scored on its first
+and on its last 20 s, and the two scores are averaged. Of shorter clips the first and
+the last two thirds are read.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from musicrl_jax.audio import windows
+from musicrl_jax.core import arrays, errors
+from musicrl_jax.rewards import text_adherence
+
+WINDOW_SECONDS = 20.0
+NAME = "user_preference"
+SIMULATED_NAME = "simulated_user_preference"
+
+Condition = Callable[[Sequence[str]], Int[np.ndarray, "b k"]]
+"""Captions to MuLan tokens."""
+
+
+@runtime_checkable
+class PreferenceModel(Protocol):
+    """Tokens and MuLan tokens to scores; hashable (it is static in compiled code)."""
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames in a second of the clips."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the choices that it learnt were made by a program."""
+        ...
+
+    def score(
+        self,
+        params: arrays.Params,
+        tokens: Int[Array, "b f q"],
+        conditioning: Int[Array, "b k"],
+    ) -> Float[Array, " b"]:
+        """Returns scores whose differences are log-odds of being preferred."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreferenceRewardConfig:
+    """How clips are scored.
+
+    Attributes:
+      clips_per_call: clips in one call of the network; smaller batches are padded to
+        it, so that one program is compiled for each clip length.
+    """
+
+    clips_per_call: int = 16
+
+    def __post_init__(self) -> None:
+        if self.clips_per_call < 1:
+            raise errors.InputError(
+                "PreferenceRewardConfig.clips_per_call must be at least 1; got "
+                f"{self.clips_per_call}. Set a positive number."
+            )
+
+
+class PreferenceReward:
+    """Mean of the scores of a clip's first and last window; any real number."""
+
+    def __init__(
+        self,
+        *,
+        model: PreferenceModel,
+        params: arrays.Params,
+        condition: Condition,
+        config: PreferenceRewardConfig | None = None,
+    ) -> None:
+        self._model = model
+        self._params = params
+        self._condition = condition
+        self._config = config or PreferenceRewardConfig()
+
+    @property
+    def name(self) -> str:
+        """What its scores are called, which says where the users are simulated."""
+        return SIMULATED_NAME if self._model.simulated else NAME
+
+    def __call__(
+        self,
+        captions: Sequence[str],
+        waveform: Float[np.ndarray, "b n"] | None,
+        tokens: Int[np.ndarray, "b f q"],
+    ) -> Mapping[str, Float[np.ndarray, " b"]]:
+        """Returns each clip's score under "total".
+
+        Args:
+          captions: one for each clip.
+          waveform: not read.
+          tokens: clips of the model's layout.
+
+        Raises:
+          InputError: where the numbers of captions and clips differ.
+        """
+        if len(captions) != len(tokens):
+            raise errors.InputError(
+                f"Each clip needs one caption; got {len(captions)} captions for "
+                f"{len(tokens)} clips. Pass as many captions as clips."
+            )
+        del waveform
+        if not len(captions):
+            return {"total": np.zeros(0, np.float32)}
+        conditioning, scores = self._condition(captions), []
+        size = self._config.clips_per_call
+        for start in range(0, len(tokens), size):
+            part = np.asarray(tokens[start : start + size], np.int32)
+            scored = _score(
+                self._model,
+                self._params,
+                text_adherence.pad_rows(part, size),
+                text_adherence.pad_rows(conditioning[start : start + size], size),
+            )
+            scores.append(np.asarray(scored)[: len(part)])
+        return {"total": np.concatenate(scores)}
+
+
+def first_last(frames: int, frame_rate_hz: float) -> tuple[slice, slice]:
+    """Returns the windows of a clip: 20 s of frames, or two thirds of the clip."""
+    share = WINDOW_SECONDS * frame_rate_hz / max(frames, 1)
+    return windows.first_last(frames, min(share, windows.FIRST_LAST_SHARE))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _score(
+    model: PreferenceModel,
+    params: arrays.Params,
+    tokens: Int[Array, "b f q"],
+    conditioning: Int[Array, "b k"],
+) -> Float[Array, " b"]:
+    """Returns the scores of both windows of each clip, averaged."""
+    parts = first_last(tokens.shape[1], model.frame_rate_hz)
+    flat = jnp.concatenate([tokens[:, part] for part in parts])
+    repeated = jnp.concatenate([conditioning] * len(parts))
+    scores = model.score(params, flat, repeated).reshape(len(parts), -1)
+    return jnp.mean(scores, axis=0).astype(jnp.float32)
