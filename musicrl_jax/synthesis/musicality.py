@@ -215,7 +215,7 @@ def _power(
     frames = stride_tricks.sliding_window_view(samples, window)[::hop]
     shape = spectrogram.hann(window).astype(np.float32)
     spectra = np.asarray(scipy.fft.rfft(frames * shape[None], axis=1))
-    return spectra.real**2 + spectra.imag**2
+    return np.square(np.real(spectra)) + np.square(np.imag(spectra))
 
 
 @functools.cache
