@@ -61,7 +61,20 @@ COMMANDS = {
     "manifest": Command(
         module="runs.audio_manifest", config="ManifestConfig", progress="progress"
     ),
+    "import_preferences": Command(
+        module="runs.import_preferences",
+        config="ImportPreferencesConfig",
+        progress="progress",
+    ),
     "pool": Command(module="runs.caption_pool", config="CaptionPoolConfig"),
+    "population": Command(
+        module="runs.population", config="PopulationJudgeConfig", progress="progress"
+    ),
+    "preferences": Command(
+        module="runs.simulated_preferences",
+        config="SimulatedPreferencesConfig",
+        progress="progress",
+    ),
     "pretrain_attributes": _pretrain("attributes", "PretrainAttributesConfig"),
     "pretrain_codec": _pretrain("codec", "PretrainCodecConfig"),
     "pretrain_mulan": _pretrain("mulan", "PretrainMulanConfig"),
@@ -102,11 +115,14 @@ CONFIGURABLES = {
     "DiscriminatorConfig": "models.soundstream.config",
     "EvaluatorConfig": "evaluation.config",
     "GenerateConfig": "runs.generate",
+    "ImportPreferencesConfig": "runs.import_preferences",
     "LearnerConfig": "learning.config",
     "ManifestConfig": "runs.audio_manifest",
     "MeshConfig": "core.sharding",
     "MulanConfig": "models.mulan.config",
     "MusicLMConfig": "models.musiclm.config",
+    "PopulationConfig": "synthesis.simulated_population",
+    "PopulationJudgeConfig": "runs.population",
     "PretrainAttributesConfig": "runs.pretrain_attributes",
     "PretrainCodecConfig": "runs.pretrain_codec",
     "PretrainConfig": "pretraining.config",
@@ -121,6 +137,7 @@ CONFIGURABLES = {
     "RewardConfig": "runs.run_config",
     "RunConfig": "runs.run_config",
     "SemanticConfig": "models.semantic.config",
+    "SimulatedPreferencesConfig": "runs.simulated_preferences",
     "SimulatedRatersConfig": "synthesis.simulated_raters",
     "SoundStreamConfig": "models.soundstream.config",
     "SoundStreamLossConfig": "models.soundstream.config",
@@ -129,6 +146,7 @@ CONFIGURABLES = {
     "Stream": "core.layout",
     "TokenLayout": "core.layout",
     "TokenizeCorpusConfig": "runs.tokenize_corpus",
+    "TraitConfig": "runs.trait_clips",
     "make_layout": "models.musiclm.config",
 }
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import listen, look, output, prepare, sources, train
+from musicrl_jax.cli import ask, listen, look, output, prepare, sources, train
 from musicrl_jax.core import errors
 
 INTERRUPTED = 130
@@ -20,6 +20,7 @@ COMMANDS = (
     *train.COMMANDS,
     *sources.COMMANDS,
     *prepare.COMMANDS,
+    *ask.COMMANDS,
     *look.COMMANDS,
 )
 
