@@ -1,6 +1,5 @@
 """Commands that ask which of two clips is better: people's votes, simulated users."""
 
-import enum
 from typing import Annotated
 
 import typer
@@ -18,98 +17,104 @@ Population = Annotated[
     str | None,
     typer.Option("--population", help="simulated_population.json of another set."),
 ]
-
-
-class Source(enum.StrEnum):
-    """Where preferences come from."""
-
-    SIMULATED = "simulated"
-    IMPORT = "import"
+Audio = Annotated[str | None, typer.Option("--audio", help="Folder of the recordings.")]
+MusicArena = Annotated[
+    str | None, typer.Option("--music_arena", help="Folder of battles as JSON files.")
+]
+Aime = Annotated[
+    str | None, typer.Option("--aime", help="AIME-survey as CSV or JSON lines.")
+]
+CmiPref = Annotated[
+    str | None, typer.Option("--cmi_pref", help="CMI-Pref as JSON lines or CSV.")
+]
+MusicEval = Annotated[
+    str | None, typer.Option("--musiceval", help="A *_mos_list.txt of MusicEval.")
+]
+SongEval = Annotated[
+    str | None, typer.Option("--songeval", help="metadata.jsonl of SongEval.")
+]
+Licence = Annotated[
+    str | None, typer.Option("--licence", help="Of a data set that does not say it.")
+]
+Licences = Annotated[
+    list[str] | None,
+    typer.Option("--licences", help="One that may be used; repeatable."),
+]
+MinSeconds = Annotated[
+    float | None,
+    typer.Option("--min_seconds", min=0, help="That both clips were listened to."),
+]
 
 
 def preferences(
-    source: Annotated[
-        Source, typer.Argument(help="A simulated population, or public votes.")
-    ] = Source.SIMULATED,
     out: Annotated[
         str | None, typer.Option("--out", help="Folder of the preference set.")
     ] = None,
     networks: Networks = None,
-    seconds: Seconds = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option("--policy", help="simulated: weights of a model; repeatable."),
+        typer.Option("--policy", help="Weights of a model; repeatable."),
     ] = None,
     captions: Annotated[
-        int | None, typer.Option("--captions", min=1, help="simulated: pairs to make.")
+        int | None, typer.Option("--captions", min=1, help="Pairs of clips to make.")
     ] = None,
     population: Population = None,
-    audio: Annotated[
-        str | None, typer.Option("--audio", help="import: folder of the recordings.")
-    ] = None,
-    music_arena: Annotated[
-        str | None, typer.Option("--music_arena", help="import: folder of battles.")
-    ] = None,
-    aime: Annotated[
-        str | None, typer.Option("--aime", help="import: AIME-survey as CSV or JSONL.")
-    ] = None,
-    cmi_pref: Annotated[
-        str | None, typer.Option("--cmi_pref", help="import: CMI-Pref as JSONL.")
-    ] = None,
-    musiceval: Annotated[
-        str | None, typer.Option("--musiceval", help="import: a *_mos_list.txt.")
-    ] = None,
-    songeval: Annotated[
-        str | None, typer.Option("--songeval", help="import: metadata.jsonl.")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option("--licence", help="import: where none is known.")
-    ] = None,
-    licences: Annotated[
-        list[str] | None,
-        typer.Option("--licences", help="import: keep this one only; repeatable."),
-    ] = None,
-    min_seconds: Annotated[
-        float | None,
-        typer.Option("--min_seconds", min=0, help="import: listened to each clip."),
-    ] = None,
-    max_bad_share: options.MaxBadShare = None,
+    seconds: Seconds = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     seed: options.Seed = None,
     json: options.Json = False,
 ) -> None:
-    """Collect preferences between clips: simulated ones, or public votes.
-
-    Simulated users have a hidden taste; they stand in for people in tests and demos.
-    """
-    simulated = {
+    """Let a simulated population choose between clips, for tests and demos."""
+    fields = {
+        "out": out,
         "policies": tuple(policy) if policy else None,
         "captions": captions,
         "population": population,
+        "TraitConfig.networks": networks,
+        "TraitConfig.seconds": seconds,
         "seed": seed,
     }
-    imported = {
+    running.run("preferences", gin_file, gin_param, fields, as_json=json)
+
+
+def votes(
+    audio: Audio = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Folder of the preference set.")
+    ] = None,
+    music_arena: MusicArena = None,
+    aime: Aime = None,
+    cmi_pref: CmiPref = None,
+    musiceval: MusicEval = None,
+    songeval: SongEval = None,
+    networks: Networks = None,
+    licence: Licence = None,
+    licences: Licences = None,
+    min_seconds: MinSeconds = None,
+    seconds: Seconds = None,
+    max_bad_share: options.MaxBadShare = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    json: options.Json = False,
+) -> None:
+    """Turn people's votes of a public data set into a preference set."""
+    fields = {
         "audio": audio,
+        "out": out,
         "music_arena": music_arena,
         "aime": aime,
         "cmi_pref": cmi_pref,
         "musiceval": musiceval,
         "songeval": songeval,
+        "networks": networks,
         "licence": licence,
         "licences": tuple(licences) if licences else None,
         "min_seconds": min_seconds,
+        "seconds": seconds,
         "max_bad_share": max_bad_share,
     }
-    # An option of the other source is refused as no field of this one's config.
-    fields = {"out": out} | simulated | imported
-    if source is Source.IMPORT:
-        fields |= {"networks": networks, "seconds": seconds}
-        command = "import_preferences"
-    else:
-        fields |= {"TraitConfig.networks": networks, "TraitConfig.seconds": seconds}
-        command = "preferences"
-    running.run(command, gin_file, gin_param, fields, as_json=json)
+    running.run("votes", gin_file, gin_param, fields, as_json=json)
 
 
 def population(
@@ -142,4 +147,4 @@ def population(
     running.run("population", gin_file, gin_param, fields, as_json=json)
 
 
-COMMANDS = (preferences, population)
+COMMANDS = (preferences, votes, population)

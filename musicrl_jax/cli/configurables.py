@@ -61,11 +61,6 @@ COMMANDS = {
     "manifest": Command(
         module="runs.audio_manifest", config="ManifestConfig", progress="progress"
     ),
-    "import_preferences": Command(
-        module="runs.import_preferences",
-        config="ImportPreferencesConfig",
-        progress="progress",
-    ),
     "pool": Command(module="runs.caption_pool", config="CaptionPoolConfig"),
     "population": Command(
         module="runs.population", config="PopulationJudgeConfig", progress="progress"
@@ -93,6 +88,11 @@ COMMANDS = {
     "tokenize": Command(
         module="runs.tokenize_corpus",
         config="TokenizeCorpusConfig",
+        progress="progress",
+    ),
+    "votes": Command(
+        module="runs.import_preferences",
+        config="ImportPreferencesConfig",
         progress="progress",
     ),
 }

@@ -83,10 +83,10 @@ class ImportPreferencesConfig:
 
     def __post_init__(self) -> None:
         named = [name for name in READERS if getattr(self, name)]
-        if len(named) != 1:
+        if len(named) > 1:
             raise errors.InputError(
-                f"A preference set is of one of {', '.join(READERS)}; got "
-                f"{' and '.join(named) or 'none'}. Name one data set."
+                f"A preference set is of one data set; got {' and '.join(named)}. "
+                "Write one set for each."
             )
         for name in ("seconds", "batch_size", "workers"):
             if getattr(self, name) <= 0:
@@ -117,9 +117,9 @@ def run(
     """
     out = pathlib.Path(config.out)
     skipped = out.with_name(out.name + ".skipped.jsonl")
+    source, found, problems = _read(config)
     folder = audio_folder.AudioFolder(pathlib.Path(config.audio))
     encoder = _encoder(config)
-    source, found, problems = _read(config)
     items.write_problems(skipped, problems)
     broken = [problem for problem in problems if not problem.absent]
     items.check_share(source, len(found), broken, config.max_bad_share, str(skipped))
@@ -167,7 +167,12 @@ def _read(
     config: ImportPreferencesConfig,
 ) -> tuple[str, list[votes.Vote], list[items.Problem]]:
     """Returns the file that was read, its votes and what is wrong with other rows."""
-    name = next(name for name in READERS if getattr(config, name))
+    name = next((name for name in READERS if getattr(config, name)), None)
+    if name is None:
+        raise errors.InputError(
+            f"Votes come from one of {', '.join(READERS)}; got none. Name a data set, "
+            "for example with --music_arena."
+        )
     path = pathlib.Path(getattr(config, name))
     found: dict[str, votes.Vote] = {}
     problems: list[items.Problem] = []

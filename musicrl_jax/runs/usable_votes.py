@@ -90,7 +90,9 @@ def encoded(
 def _part(
     folder: audio_folder.AudioFolder, clip: votes.Clip
 ) -> heard_parts.Part | None:
-    paths = (folder.find(place) for place in clip.places)
+    """Returns the part of a recording; a copy may have left out its folders."""
+    names = (place.rpartition("/")[2] for place in clip.places)
+    paths = (folder.find(place) for place in (*clip.places, *names))
     path = next(filter(None, paths), None)
     if path is None:
         return None

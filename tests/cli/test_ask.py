@@ -1,4 +1,4 @@
-"""Options of one source of preferences are no options of the other."""
+"""What cannot be asked is refused in one line, before any work."""
 
 import pytest
 
@@ -19,21 +19,17 @@ def refused(capsys):
     return run
 
 
-def test_imports_take_no_captions(refused):
-    line = refused(
-        "preferences", "import", "--music_arena", "battles", "--captions", "5"
-    )
-    assert "captions" in line
-
-
-def test_simulations_take_no_recordings(refused):
-    assert "audio" in refused("preferences", "--audio", "recordings")
-
-
-def test_imports_are_of_one_data_set(refused):
-    assert "got none" in refused("preferences", "import")
-    line = refused("preferences", "import", "--aime", "a.csv", "--cmi_pref", "b.csv")
+def test_votes_are_of_one_data_set(refused):
+    assert "got none" in refused("votes")
+    line = refused("votes", "--aime", "a.csv", "--cmi_pref", "b.csv")
     assert "got aime and cmi_pref" in line
+
+
+def test_preferences_need_networks(refused, tmp_path):
+    out, missing = str(tmp_path / "set"), str(tmp_path / "none")
+    line = refused("preferences", "--out", out, "--networks", missing)
+    assert "is none" in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_populations_compare_two_models(refused):

@@ -118,7 +118,7 @@ def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     assert {pair.licence for pair in found.pairs} == {"CC-BY-4.0"}
     sound = waveform.read_part(recordings / "1.wav", RATE, 0, RATE)
     networks, params = tokenizers.load(hearing, 4)
-    alone = networks.clip_tokens(params, np.stack([sound, sound]))
+    alone = networks.clip_tokens(params, jax.numpy.stack([sound, sound]))
     np.testing.assert_array_equal(found.tokens[1], alone[0])
 
 
@@ -179,10 +179,14 @@ def test_too_many_broken_rows_leave_their_list(hearing, recordings, tmp_path):
     assert (tmp_path / "set.skipped.jsonl").read_text().count("\n") == 1
 
 
+def test_a_data_set_must_be_named(hearing, recordings, tmp_path):
+    with pytest.raises(errors.InputError, match="got none"):
+        import_preferences.run(config(hearing, recordings, tmp_path))
+
+
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
         {"aime": "a.csv", "cmi_pref": "b.csv"},
         {"aime": "a.csv", "seconds": 0.0},
         {"aime": "a.csv", "max_bad_share": 1.5},
