@@ -82,6 +82,14 @@ COMMANDS = {
         file="plan",
     ),
     "pool": Command(module="runs.caption_pool", config="CaptionPoolConfig"),
+    "population": Command(
+        module="runs.population", config="PopulationJudgeConfig", progress="progress"
+    ),
+    "preferences": Command(
+        module="runs.simulated_preferences",
+        config="SimulatedPreferencesConfig",
+        progress="progress",
+    ),
     "pretrain_attributes": _pretrain("attributes", "PretrainAttributesConfig"),
     "pretrain_codec": _pretrain("codec", "PretrainCodecConfig"),
     "pretrain_mulan": _pretrain("mulan", "PretrainMulanConfig"),
@@ -110,6 +118,11 @@ COMMANDS = {
         config="TokenizeCorpusConfig",
         progress="progress",
     ),
+    "votes": Command(
+        module="runs.import_preferences",
+        config="ImportPreferencesConfig",
+        progress="progress",
+    ),
 }
 
 # Where each bindable name lives, below `musicrl_jax`.
@@ -131,6 +144,7 @@ CONFIGURABLES = {
     "DistanceConfig": "runs.distance",
     "EvaluatorConfig": "evaluation.config",
     "GenerateConfig": "runs.generate",
+    "ImportPreferencesConfig": "runs.import_preferences",
     "LearnerConfig": "learning.config",
     "ManifestConfig": "runs.audio_manifest",
     "MeshConfig": "core.sharding",
@@ -139,6 +153,8 @@ CONFIGURABLES = {
     "PlanConfig": "runs.plan",
     "PreferenceAblationsConfig": "runs.preference_ablations",
     "PreferenceConfig": "models.preference.config",
+    "PopulationConfig": "synthesis.simulated_population",
+    "PopulationJudgeConfig": "runs.population",
     "PretrainAttributesConfig": "runs.pretrain_attributes",
     "PretrainCodecConfig": "runs.pretrain_codec",
     "PretrainConfig": "pretraining.config",
@@ -155,6 +171,7 @@ CONFIGURABLES = {
     "RunConfig": "runs.run_config",
     "SelectionConfig": "data.preference_choices",
     "SemanticConfig": "models.semantic.config",
+    "SimulatedPreferencesConfig": "runs.simulated_preferences",
     "SimulatedRatersConfig": "synthesis.simulated_raters",
     "SoundStreamConfig": "models.soundstream.config",
     "SoundStreamLossConfig": "models.soundstream.config",
@@ -166,6 +183,7 @@ CONFIGURABLES = {
     "StudyPlanConfig": "runs.study_plan",
     "TokenLayout": "core.layout",
     "TokenizeCorpusConfig": "runs.tokenize_corpus",
+    "TraitConfig": "runs.trait_clips",
     "make_layout": "models.musiclm.config",
 }
 

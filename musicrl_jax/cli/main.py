@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from musicrl_jax.cli import (
+    ask,
     listen,
     look,
     output,
@@ -29,6 +30,7 @@ COMMANDS = (
     *train.COMMANDS,
     *sources.COMMANDS,
     *prepare.COMMANDS,
+    *ask.COMMANDS,
     *look.COMMANDS,
     *plan.COMMANDS,
 )

@@ -1,0 +1,150 @@
+"""Commands that ask which of two clips is better: people's votes, simulated users."""
+
+from typing import Annotated
+
+import typer
+
+from musicrl_jax.cli import options, running
+
+Networks = Annotated[
+    str | None,
+    typer.Option("--networks", help="Folder of networks (default: starter)."),
+]
+Seconds = Annotated[
+    float | None, typer.Option("--seconds", help="Length of each clip.")
+]
+Population = Annotated[
+    str | None,
+    typer.Option("--population", help="simulated_population.json of another set."),
+]
+Audio = Annotated[str | None, typer.Option("--audio", help="Folder of the recordings.")]
+MusicArena = Annotated[
+    str | None, typer.Option("--music_arena", help="Folder of battles as JSON files.")
+]
+Aime = Annotated[
+    str | None, typer.Option("--aime", help="AIME-survey as CSV or JSON lines.")
+]
+CmiPref = Annotated[
+    str | None, typer.Option("--cmi_pref", help="CMI-Pref as JSON lines or CSV.")
+]
+MusicEval = Annotated[
+    str | None, typer.Option("--musiceval", help="A *_mos_list.txt of MusicEval.")
+]
+SongEval = Annotated[
+    str | None, typer.Option("--songeval", help="metadata.jsonl of SongEval.")
+]
+Licence = Annotated[
+    str | None, typer.Option("--licence", help="Of a data set that does not say it.")
+]
+Licences = Annotated[
+    list[str] | None,
+    typer.Option("--licences", help="One that may be used; repeatable."),
+]
+MinSeconds = Annotated[
+    float | None,
+    typer.Option("--min_seconds", min=0, help="That both clips were listened to."),
+]
+
+
+def preferences(
+    out: Annotated[
+        str | None, typer.Option("--out", help="Folder of the preference set.")
+    ] = None,
+    networks: Networks = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option("--policy", help="Weights of a model; repeatable."),
+    ] = None,
+    captions: Annotated[
+        int | None, typer.Option("--captions", min=1, help="Pairs of clips to make.")
+    ] = None,
+    population: Population = None,
+    seconds: Seconds = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Let a simulated population choose between clips, for tests and demos."""
+    fields = {
+        "out": out,
+        "policies": tuple(policy) if policy else None,
+        "captions": captions,
+        "population": population,
+        "TraitConfig.networks": networks,
+        "TraitConfig.seconds": seconds,
+        "seed": seed,
+    }
+    running.run("preferences", gin_file, gin_param, fields, as_json=json)
+
+
+def votes(
+    audio: Audio = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Folder of the preference set.")
+    ] = None,
+    music_arena: MusicArena = None,
+    aime: Aime = None,
+    cmi_pref: CmiPref = None,
+    musiceval: MusicEval = None,
+    songeval: SongEval = None,
+    networks: Networks = None,
+    licence: Licence = None,
+    licences: Licences = None,
+    min_seconds: MinSeconds = None,
+    seconds: Seconds = None,
+    max_bad_share: options.MaxBadShare = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    json: options.Json = False,
+) -> None:
+    """Turn people's votes of a public data set into a preference set."""
+    fields = {
+        "audio": audio,
+        "out": out,
+        "music_arena": music_arena,
+        "aime": aime,
+        "cmi_pref": cmi_pref,
+        "musiceval": musiceval,
+        "songeval": songeval,
+        "networks": networks,
+        "licence": licence,
+        "licences": tuple(licences) if licences else None,
+        "min_seconds": min_seconds,
+        "seconds": seconds,
+        "max_bad_share": max_bad_share,
+    }
+    running.run("votes", gin_file, gin_param, fields, as_json=json)
+
+
+def population(
+    policy: Annotated[
+        list[str] | None,
+        typer.Option("--policy", help="name=weights file of a model; repeatable."),
+    ] = None,
+    population: Population = None,
+    out: Annotated[str | None, typer.Option("--out", help="Folder to write.")] = None,
+    prompts: Annotated[
+        int | None, typer.Option("--prompts", min=2, help="Held-out prompts to use.")
+    ] = None,
+    networks: Networks = None,
+    seconds: Seconds = None,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+    seed: options.Seed = None,
+    json: options.Json = False,
+) -> None:
+    """Ask a simulated population which of several models it likes better."""
+    fields = {
+        "policies": tuple(policy) if policy else None,
+        "population": population,
+        "out": out,
+        "prompts": prompts,
+        "TraitConfig.networks": networks,
+        "TraitConfig.seconds": seconds,
+        "seed": seed,
+    }
+    running.run("population", gin_file, gin_param, fields, as_json=json)
+
+
+COMMANDS = (preferences, votes, population)

@@ -1,0 +1,101 @@
+"""Which votes of a data set may be used, and the recordings that they are about."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from jaxtyping import UInt16
+
+from musicrl_jax.data.readers import audio_folder, items, votes
+from musicrl_jax.runs import heard_parts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlacedVote:
+    """A vote and the parts of recordings that it is about."""
+
+    vote: votes.Vote
+    first: heard_parts.Part
+    second: heard_parts.Part
+
+
+def filtered(
+    found: Iterable[votes.Vote], *, licences: Sequence[str], min_seconds: float
+) -> tuple[list[votes.Vote], dict[str, int]]:
+    """Returns the votes that may be used, and how many may not, by the reason.
+
+    Args:
+      found: votes.
+      licences: that may be used; none for all.
+      min_seconds: that both clips must have been played, where it is known.
+    """
+    kept: list[votes.Vote] = []
+    dropped: collections.Counter[str] = collections.Counter()
+    for vote in found:
+        if licences and vote.licence not in licences:
+            dropped["another licence"] += 1
+        elif vote.question != votes.MUSIC:
+            dropped["another question"] += 1
+        elif vote.choice is None:
+            dropped["no choice"] += 1
+        elif not votes.listened_to_both(vote, min_seconds):
+            dropped["not listened to both"] += 1
+        else:
+            kept.append(vote)
+    return kept, dict(dropped)
+
+
+def placed(
+    folder: audio_folder.AudioFolder,
+    kept: Iterable[votes.Vote],
+    problems: list[items.Problem],
+) -> list[PlacedVote]:
+    """Returns votes with their recordings; `problems` takes up those without."""
+    found = []
+    for vote in kept:
+        first, second = (_part(folder, clip) for clip in (vote.clip_a, vote.clip_b))
+        if first is not None and second is not None:
+            found.append(PlacedVote(vote=vote, first=first, second=second))
+            continue
+        missing = (vote.clip_b if first else vote.clip_a).places
+        reason = f"there is no audio file {' or '.join(missing)}."
+        problems.append(
+            items.Problem(row=vote.row, name=vote.identity, reason=reason, absent=True)
+        )
+    return found
+
+
+def encoded(
+    encoder: heard_parts.PartEncoder,
+    found: Sequence[PlacedVote],
+    problems: list[items.Problem],
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[heard_parts.Part, UInt16[np.ndarray, "f q"]]:
+    """Returns the tokens of all readable parts; `problems` takes up other votes."""
+    parts = list(dict.fromkeys(p for one in found for p in (one.first, one.second)))
+
+    def advance(done: int) -> None:
+        if progress is not None:
+            progress(done, len(parts))
+
+    tokens, bad = encoder.encode(parts, advance)
+    for one in found:
+        if reason := bad.get(one.first) or bad.get(one.second):
+            name = one.vote.identity
+            problems.append(items.Problem(row=one.vote.row, name=name, reason=reason))
+    return tokens
+
+
+def _part(
+    folder: audio_folder.AudioFolder, clip: votes.Clip
+) -> heard_parts.Part | None:
+    """Returns the part of a recording; a copy may have left out its folders."""
+    names = (place.rpartition("/")[2] for place in clip.places)
+    paths = (folder.find(place) for place in (*clip.places, *names))
+    path = next(filter(None, paths), None)
+    if path is None:
+        return None
+    return heard_parts.Part(
+        path=str(folder.root / path), begin_seconds=clip.begin_seconds
+    )
