@@ -1,16 +1,13 @@
 """The report: one HTML file that needs nothing else, JSON, CSV and PNG files."""
 
 import base64
-import io
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
 import jinja2
-import numpy as np
-import soundfile
-from jaxtyping import Float
 
+from musicrl_jax.audio import waveform
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import (
     charts,
@@ -91,7 +88,7 @@ def _render(
     )
     environment.filters["png"] = lambda name: _data_url("image/png", pictures[name])
     environment.filters["flac"] = lambda clip: _data_url(
-        "audio/flac", _flac(clip, data.sample_rate_hz)
+        "audio/flac", waveform.flac_bytes(clip, data.sample_rate_hz)
     )
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -101,13 +98,6 @@ def _render(
         groups=comparison.GROUPS,
         charts=[chart for chart in charts.CAPTIONS.items() if chart[0] in pictures],
     )
-
-
-def _flac(clip: Float[np.ndarray, " n"], sample_rate_hz: int) -> bytes:
-    buffer = io.BytesIO()
-    pcm = np.round(np.clip(clip, -1, 1) * 32_767).astype(np.int16)
-    soundfile.write(buffer, pcm, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
 
 
 def _data_url(kind: str, content: bytes) -> str:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.core import arrays, errors, protocols, trajectory
 from musicrl_jax.models.musiclm import adapter as musiclm
-from musicrl_jax.rewards import combine, quality, text_adherence
+from musicrl_jax.rewards import combine, loudness, quality, text_adherence
 from musicrl_jax.runs import (
     codecs,
     pretrain_mulan,
@@ -26,6 +26,7 @@ from musicrl_jax.sampling import loop, renderer
 
 TRAIN_CAPTIONS = "captions_train.jsonl"
 HELD_OUT_PROMPTS = "prompts_held_out.json"
+MUSICLM = "musiclm.safetensors"
 SOUNDSTORM = "soundstorm.safetensors"
 
 
@@ -67,9 +68,17 @@ class Language:
     params: arrays.Params
 
 
-def load_language(directory: pathlib.Path) -> Language:
-    """Reads `musiclm.safetensors`; all that a learner needs."""
-    policy, params = pretrain_musiclm.load(directory / "musiclm.safetensors")
+def policy_file(directory: pathlib.Path, policy: str = "") -> pathlib.Path:
+    """Returns the weights file `policy`, or where it is empty the networks' own."""
+    return pathlib.Path(policy) if policy else directory / MUSICLM
+
+
+def load_language(directory: pathlib.Path, policy_weights: str = "") -> Language:
+    """Reads the policy, `musiclm.safetensors` unless another file is given.
+
+    All that a learner needs.
+    """
+    policy, params = pretrain_musiclm.load(policy_file(directory, policy_weights))
     value = musiclm.make_value(policy.config, policy.layout)
     return Language(policy=policy, value=value, params=params)
 
@@ -119,6 +128,14 @@ class Sound:
         """Returns the waveform of the coarse levels alone, which takes less time."""
         return self._coarse(self._codec_params, tokens)
 
+    def timed(self, *, fine: bool) -> renderer.TimedRenderer:
+        """Returns `render`, or `render_coarse`, that says how long its parts took."""
+        if fine:
+            return renderer.TimedRenderer(
+                self._full, self._codec_params, self._fine_params
+            )
+        return renderer.TimedRenderer(self._coarse, self._codec_params)
+
 
 @functools.partial(jax.jit, static_argnums=0)
 def _text_codes(
@@ -127,24 +144,39 @@ def _text_codes(
     return embedder.quantize(params, embedder.embed_text(params, ids))
 
 
-def make_reward(config: run_configs.RewardConfig, sound: Sound) -> protocols.Reward:
-    """Returns the weighted sum of rewards that a run trains on.
-
-    Raises:
-      InputError: where the quality estimator cannot be read or does not fit the codec.
-    """
-    adherence = text_adherence.TextAdherenceReward(
+def make_adherence(sound: Sound) -> text_adherence.TextAdherenceReward:
+    """Returns the MuLan score."""
+    return text_adherence.TextAdherenceReward(
         embedder=sound.embedder,
         params=sound.embedder_params,
         tokenizer=sound.tokenizer,
     )
+
+
+def make_reward(
+    config: run_configs.RewardConfig, sound: Sound, *, watch: bool = False
+) -> combine.LinearReward:
+    """Returns the weighted sum of rewards that a run trains on.
+
+    Args:
+      config: the weights.
+      sound: holds MuLan.
+      watch: whether rewards of weight 0 whose networks are named have their scores too.
+
+    Raises:
+      InputError: where the quality estimator cannot be read or does not fit the codec.
+    """
     parts = [
         combine.Part(
-            name="text_adherence", reward=adherence, weight=config.text_adherence
+            name="text_adherence",
+            reward=make_adherence(sound),
+            weight=config.text_adherence,
         )
     ]
-    if config.quality:
+    if config.quality or (watch and config.quality_weights):
         parts.append(quality_part(config, sound.sample_rate_hz))
+    if config.loudness:
+        parts.append(loudness.make_part(config.loudness))
     return combine.LinearReward(parts)
 
 
@@ -191,9 +223,15 @@ class Sampler:
 
 
 def make_actor(
-    config: run_configs.RunConfig, language: Language, sound: Sound
+    config: run_configs.RunConfig,
+    language: Language,
+    sound: Sound,
+    *,
+    watch: bool = False,
 ) -> actors.Actor:
     """Returns what actors and the evaluator of a run do with captions.
+
+    With `watch`, rewards of weight 0 are scored as well; see `make_reward`.
 
     Raises:
       InputError: where rewards should hear fine levels and there is no SoundStorm.
@@ -210,6 +248,6 @@ def make_actor(
             num_frames=language.policy.layout.num_frames(config.clip_seconds),
             temperature=config.learner.temperature,
         ),
-        render=sound.render if config.actor.fine_levels else sound.render_coarse,
-        reward=make_reward(config.reward, sound),
+        render=sound.timed(fine=config.actor.fine_levels),
+        reward=make_reward(config.reward, sound, watch=watch),
     )

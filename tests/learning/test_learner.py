@@ -30,6 +30,7 @@ class Scripted(learner.Learner):
             "publish_every": 2,
             "metrics": types.SimpleNamespace(write=lambda step, row: None),
             "beat": lambda row: None,
+            "over_optimised": lambda: False,
         }
         for name, part in parts.items():
             object.__setattr__(self, name, part)
