@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import listen, look, output, prepare, sources, train
+from musicrl_jax.cli import judge, listen, look, output, prepare, sources, train
 from musicrl_jax.core import errors
 
 INTERRUPTED = 130
@@ -21,6 +21,7 @@ COMMANDS = (
     *sources.COMMANDS,
     *prepare.COMMANDS,
     *look.COMMANDS,
+    *judge.COMMANDS,
 )
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ standardised over the steps of the run.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -57,10 +57,19 @@ class Rule:
     Attributes:
       kl_budget: most nats per clip.
       score: name of a reward; empty for the mean of the standardised held-out ones.
+      steps: those whose policy is at hand; None for all.
     """
 
     kl_budget: float
     score: str = ""
+    steps: Collection[int] | None = None
+
+    def allows(
+        self, evaluation: history.Evaluation, flag: over_optimisation.Flag | None
+    ) -> bool:
+        """Returns whether a step's policy is at hand and not after the turn."""
+        at_hand = self.steps is None or evaluation.step in self.steps
+        return at_hand and (flag is None or evaluation.step <= flag.step)
 
 
 def choose(
@@ -91,10 +100,11 @@ def choose(
         if flag is None
         else f" and not after step {flag.step}, where {flag.name} turns"
     )
+    kept = "" if rule.steps is None else " kept and"
     reason = (
         f"Best {score_name} ({best.score:.4g}) among {len(ranked)} of "
-        f"{len(evaluations)} measured steps: those within {rule.kl_budget:g} nats of "
-        f"{facts.kl_ref}{before}."
+        f"{len(evaluations)} measured steps: those{kept} within "
+        f"{rule.kl_budget:g} nats of {facts.kl_ref}{before}."
     )
     return Choice(chosen=best, runner_up=second, score_name=score_name, reason=reason)
 
@@ -106,11 +116,10 @@ def rank(
     flag: over_optimisation.Flag | None,
 ) -> list[Candidate]:
     """Returns the steps that may be chosen, best first."""
-    last = np.inf if flag is None else flag.step
     within = [
         Candidate(step=evaluation.step, score=float(value), kl=evaluation.kl)
         for evaluation, value in zip(evaluations, scores, strict=True)
-        if evaluation.step <= last and evaluation.kl <= rule.kl_budget
+        if rule.allows(evaluation, flag) and evaluation.kl <= rule.kl_budget
     ]
     return sorted(within, key=lambda found: (-found.score, found.kl, found.step))
 
@@ -120,11 +129,10 @@ def _none_within(
     rule: Rule,
     flag: over_optimisation.Flag | None,
 ) -> errors.InputError:
-    last = np.inf if flag is None else flag.step
-    least = min((e.kl for e in evaluations if e.step <= last), default=np.nan)
+    least = min((e.kl for e in evaluations if rule.allows(e, flag)), default=np.nan)
     return errors.InputError(
         f"A policy must lie within --kl_budget; got {rule.kl_budget:g} nats, and the "
-        f"least KL of the run's measured steps is {least:.4g}. Allow more."
+        f"least KL of the steps to choose from is {least:.4g}. Allow more."
     )
 
 

@@ -90,6 +90,6 @@ def test_what_cannot_be_chosen_is_explained():
     with pytest.raises(errors.InputError, match="total, quality, adherence; got 'mos'"):
         choose(score="mos")
     with pytest.raises(
-        errors.InputError, match=r"got 0\.5 nats, and the least .* is 3"
+        errors.InputError, match=r"got 0\.5 nats, and the least .* is 3\."
     ):
         choose(evaluations()[1:], budget=0.5)
