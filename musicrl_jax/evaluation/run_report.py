@@ -20,8 +20,8 @@ from musicrl_jax.evaluation import facts as metric_facts
 CAPTIONS = {
     "reward_vs_kl": (
         "Rewards on held-out prompts against KL (figures 4 and 5 of the paper). Bands "
-        "are one standard error over prompts. 'Trained' is what the run was rewarded "
-        "for; the others were only measured."
+        "are one standard error over prompts. A panel's title says whether runs were "
+        "rewarded for it or whether it was only measured."
     ),
     "reward_vs_step": (
         "The same rewards against the update (figures 7 and 8 of the paper)."

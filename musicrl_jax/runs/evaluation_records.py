@@ -29,6 +29,7 @@ class EvaluationRecords:
       facts: what holds for all measurements.
       rule: which policies are worth keeping.
       keep_policies: how many are kept; 0 keeps all.
+      known: the evaluations of the run by step, those of earlier processes included.
     """
 
     store: stores.Store
@@ -37,6 +38,7 @@ class EvaluationRecords:
     facts: history.Facts
     rule: policy_choice.Rule
     keep_policies: int
+    known: dict[int, history.Evaluation]
 
     def add(
         self,
@@ -57,7 +59,8 @@ class EvaluationRecords:
         )
         history.write(self.store, evaluation)
         self.metrics.write(step, measured.row)
-        evaluations = history.read(self.store)
+        self.known[step] = evaluation
+        evaluations = [self.known[number] for number in sorted(self.known)]
         self._flag(evaluations)
         self._prune(evaluations)
 

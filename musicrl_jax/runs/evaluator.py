@@ -54,14 +54,14 @@ def run(config: run_config.RunConfig) -> None:
         records.add(step, digest, params, measured)
         beat({"step": step} | dict(measured.row))
 
-    known = {done.step: done.digest for done in history.read(store)}
-    if 0 not in known:
+    if 0 not in records.known:
         measure(0, "", language.params)
     weights: loop.Weights | None = None
     every = config.evaluator.every_steps
     while (weights := _next(store, source, weights, every, patience)) is not None:
         step, digest = weights.publication.step, weights.publication.digest
-        if step > 0 and known.get(step) != digest:
+        done = records.known.get(step)
+        if step > 0 and (done is None or done.digest != digest):
             measure(step, digest, weights.params)
 
 
@@ -176,4 +176,5 @@ def make_records(
         facts=facts,
         rule=policy_choice.Rule(kl_budget=config.learner.kl_budget_nats),
         keep_policies=config.evaluator.keep_policies,
+        known={done.step: done for done in history.read(store)},
     )

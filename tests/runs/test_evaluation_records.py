@@ -42,6 +42,7 @@ def make(folder, keep):
         ),
         rule=policy_choice.Rule(kl_budget=10.0),
         keep_policies=keep,
+        known={},
     )
 
 
