@@ -20,6 +20,7 @@ SELECTED = "selected"
 SYMBOLS = {START: ("x", 7.0), SELECTED: ("s", 11.0), TURN: ("o", 16.0)}
 TOTAL_LABEL = "trained total"
 PARTS_WITHIN = {"render": ("fine", "decode"), "score": ("reward/",)}
+LEAST_SHARE = 0.005
 COURSES = {
     "kl/sequence": "KL in nats per clip",
     "diversity": "cosine distance of clips of a prompt",
@@ -193,7 +194,8 @@ def _marks(
 def time_shares(run: RunCurves) -> bars.StackedBar | None:
     """Returns where the time of a run's actors went, mean over actors.
 
-    Rendering and scoring are shown by their parts where these were timed.
+    Rendering and scoring are shown by their parts where these were timed; what is less
+    than `LEAST_SHARE` is part of "else".
     """
     if not run.actors:
         return None
@@ -208,9 +210,11 @@ def time_shares(run: RunCurves) -> bars.StackedBar | None:
         if inner and whole in shares:
             left = shares.pop(whole) - sum(shares[name] for name in inner)
             shares[f"{whole}, else"] = max(left, 0.0)
-    shares["else"] = max(0.0, 1.0 - sum(shares.values()))
-    kept = {name: share for name, share in sorted(shares.items(), key=_order) if share}
-    return bars.StackedBar(label=run.name, shares=kept)
+    large = {name: share for name, share in shares.items() if share >= LEAST_SHARE}
+    large["else"] = max(0.0, 1.0 - sum(large.values()))
+    return bars.StackedBar(
+        label=run.name, shares=dict(sorted(large.items(), key=_order))
+    )
 
 
 _ORDER = ("wait", "sample", "fine", "decode", "render", "reward/", "score", "else")
