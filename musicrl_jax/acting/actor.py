@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -17,6 +18,16 @@ Sample = Callable[
 Render = Callable[[Int[Array, "b f q"]], Float[Array, "b n"]]
 
 
+@runtime_checkable
+class Timed(Protocol):
+    """A renderer or a reward that says how long its parts took."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds of each part in the last call."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scored:
     """A batch of clips with their rewards, on the host.
@@ -27,7 +38,8 @@ class Scored:
       conditioning: MuLan tokens of the captions.
       waveform: the clips as audio in [-1, 1].
       scores: each reward's raw scores by name; "total" trains the policy.
-      seconds: time spent, by part: sample, render, score.
+      seconds: time spent, by part: sample, render, score, and what these two are made
+        of where they say so: fine, decode, reward/<name>.
     """
 
     tokens: Int[np.ndarray, "b f q"]
@@ -85,5 +97,11 @@ class Actor:
                 "sample": sampled - start,
                 "render": rendered - sampled,
                 "score": self.clock() - rendered,
+                **_parts(self.render),
+                **_parts(self.reward),
             },
         )
+
+
+def _parts(step: Render | protocols.Reward) -> Mapping[str, float]:
+    return step.seconds if isinstance(step, Timed) else {}

@@ -1,6 +1,7 @@
 """Audio files: reading to mono float32, writing 16-bit PCM or FLAC."""
 
 import contextlib
+import io
 import math
 import pathlib
 from collections.abc import Iterator
@@ -121,6 +122,14 @@ def write_wav(
     path.parent.mkdir(parents=True, exist_ok=True)
     pcm = np.round(np.clip(waveform, -1, 1) * 32_767).astype(np.int16)
     soundfile.write(path, pcm, sample_rate_hz, subtype="PCM_16")
+
+
+def flac_bytes(waveform: Float[np.ndarray, " n"], sample_rate_hz: int) -> bytes:
+    """Returns a 16-bit FLAC file; samples outside [-1, 1] are clipped."""
+    buffer = io.BytesIO()
+    pcm = np.round(np.clip(waveform, -1, 1) * 32_767).astype(np.int16)
+    soundfile.write(buffer, pcm, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 def _ratio(from_hz: int, to_hz: int) -> tuple[int, int]:

@@ -30,12 +30,25 @@ def save_weights(
     config: Mapping[str, object],
     dtype: DTypeLike = np.float16,
 ) -> None:
-    """Writes the leaves of `params` under their "/"-joined paths, in one file.
+    """Writes what `weights_bytes` returns into one file.
 
-    The file appears whole or not at all.
+    The file appears whole or not at all; missing folders are made.
+
+    Raises:
+      InputError: where a leaf is not finite in `dtype`, or the file cannot be written.
+    """
+    write_file(pathlib.Path(path), weights_bytes(params, network, config, dtype))
+
+
+def weights_bytes(
+    params: PyTree,
+    network: str,
+    config: Mapping[str, object],
+    dtype: DTypeLike = np.float16,
+) -> bytes:
+    """Returns a file with the leaves of `params` under their "/"-joined paths.
 
     Args:
-      path: the file; missing folders are made.
       params: nested mappings with arrays at the leaves.
       network: what the parameters belong to, such as "codec".
       config: the configuration of the network, which JSON can hold.
@@ -44,7 +57,7 @@ def save_weights(
         magnitude (`<name>::scale`, float32), and the others are float16.
 
     Raises:
-      InputError: where a leaf is not finite in `dtype`, or the file cannot be written.
+      InputError: where a leaf is not finite in `dtype`.
     """
     leaves: dict[str, np.ndarray] = {}
     for name, leaf in named_leaves(params).items():
@@ -54,8 +67,15 @@ def save_weights(
         "config": json.dumps(config, sort_keys=True),
         "format": _FORMAT,
     }
-    data = _ordered(safetensors.numpy.save(leaves, metadata=metadata))
-    path = pathlib.Path(path)
+    return _ordered(safetensors.numpy.save(leaves, metadata=metadata))
+
+
+def write_file(path: pathlib.Path, data: bytes) -> None:
+    """Writes a file that appears whole or not at all.
+
+    Raises:
+      InputError: where it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import typer
 
 from musicrl_jax.cli import (
     ask,
+    judge,
     listen,
     look,
     output,
@@ -32,6 +33,7 @@ COMMANDS = (
     *prepare.COMMANDS,
     *ask.COMMANDS,
     *look.COMMANDS,
+    *judge.COMMANDS,
     *plan.COMMANDS,
 )
 

@@ -36,11 +36,16 @@ def draw(
     pictures = {
         "reward_and_kl": figures.curves([_reward(run), _kl(run, kl["budget"])]),
         "pairs": figures.pairs(*reward, origins, "reward"),
-        "lag_and_waiting": figures.curves([_lag(run), _waiting(run)]),
+        "lag_and_waiting": lag_and_waiting(run),
     }
     if run.evaluator:
         pictures["costs"] = figures.curves([_reward_against_kl(run), _entropy(run)])
     return pictures
+
+
+def lag_and_waiting(run: facts.RunFacts) -> bytes:
+    """Returns a PNG of how old clips were, and of who waited how long."""
+    return figures.curves([_lag(run), _waiting(run)])
 
 
 def _line(label: str, rows: facts.Rows, name: str, *, points: bool) -> figures.Line:

@@ -5,7 +5,7 @@ metric file differ by the policy alone.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +14,28 @@ from jaxtyping import Array, Float, Int, Key
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.audio import levels
 from musicrl_jax.core import arrays, layout
+from musicrl_jax.evaluation import scores
 
 Divergence = Callable[
     [arrays.Params, Int[Array, "b f q"], Int[Array, "b k"]],
     tuple[Float[Array, " b"], Float[Array, " q"]],
 ]
+Embed = Callable[[Float[np.ndarray, "b n"]], Float[np.ndarray, "b e"]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What was measured on one set of weights.
+
+    Attributes:
+      row: means under path names; `reward/NAME/se` is the standard error over prompts.
+      rewards: by name, the mean score of each prompt's clips.
+      waveforms: the first clip of each of the first prompts, to be kept.
+    """
+
+    row: Mapping[str, float]
+    rewards: Mapping[str, Float[np.ndarray, " prompts"]]
+    waveforms: Float[np.ndarray, "kept n"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,48 +43,79 @@ class Evaluator:
     """Measures policies.
 
     Attributes:
-      actor: samples and scores, as the actors of the run do.
+      actor: samples and scores, as the actors of the run do, and scores the rewards
+        that are only watched too.
       divergence: exact KL per clip to the reference, entropy per position.
+      embed: clips to vectors; None measures no diversity.
       captions: the fixed prompts.
-      keys: one for each prompt.
+      keys: one for each clip of each prompt.
       clips: clips sampled at a time; divides the number of prompts.
+      keep_audio: prompts whose first clip is kept.
       layout: of the tokens.
       sample_rate_hz: of the waveforms.
     """
 
     actor: actors.Actor
     divergence: Divergence
+    embed: Embed | None = None
     captions: tuple[str, ...]
-    keys: Key[Array, " b"]
+    keys: Key[Array, "clips prompts"]
     clips: int
+    keep_audio: int = 0
     layout: layout.TokenLayout
     sample_rate_hz: int
 
-    def measure(self, params: arrays.Params) -> dict[str, float]:
-        """Returns mean rewards, KL in nats, entropy per stream, silence, clipping."""
-        rows = [
-            self._measure_batch(params, slice(start, start + self.clips))
+    def measure(self, params: arrays.Params) -> Measurement:
+        """Returns rewards, KL in nats, entropy, diversity, silence and the like."""
+        passes = [
+            self._measure_pass(params, number) for number in range(len(self.keys))
+        ]
+        rewards = {
+            name: np.mean([done.scores[name] for done in passes], axis=0)
+            for name in passes[0].scores
+        }
+        means = {
+            name: float(np.mean([done.means[name] for done in passes]))
+            for name in passes[0].means
+        }
+        vectors = [done.vectors for done in passes if done.vectors is not None]
+        if len(vectors) > 1:
+            means["diversity"] = pairwise_distance(np.stack(vectors, axis=1))
+        return Measurement(
+            row=_reward_rows(rewards) | means,
+            rewards=rewards,
+            waveforms=passes[0].waveforms,
+        )
+
+    def _measure_pass(self, params: arrays.Params, number: int) -> "_Pass":
+        """Makes and measures one clip of each prompt."""
+        batches = [
+            self._measure_batch(params, number, slice(start, start + self.clips))
             for start in range(0, len(self.captions), self.clips)
         ]
-        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        return _joined(batches, self.keep_audio)
 
-    def _measure_batch(self, params: arrays.Params, part: slice) -> dict[str, float]:
-        scored = self.actor.act(params, self.captions[part], self.keys[part])
+    def _measure_batch(
+        self, params: arrays.Params, number: int, part: slice
+    ) -> "_Pass":
+        scored = self.actor.act(params, self.captions[part], self.keys[number, part])
         kl, entropy = self.divergence(
             params, jnp.asarray(scored.tokens), jnp.asarray(scored.conditioning)
         )
         tokens_per_clip = scored.tokens.shape[1] * scored.tokens.shape[2]
         sequence = float(np.mean(np.asarray(kl)))
-        return {
-            **{
-                f"reward/{name}": float(np.mean(score))
-                for name, score in scored.scores.items()
+        return _Pass(
+            scores=scored.scores,
+            means={
+                "kl/sequence": sequence,
+                "kl/token": sequence / tokens_per_clip,
+                **self._entropies(np.asarray(entropy)),
+                **self._audio(scored.waveform),
+                "tokens/repetition": float(scores.repetition(scored.tokens).mean()),
             },
-            "kl/sequence": sequence,
-            "kl/token": sequence / tokens_per_clip,
-            **self._entropies(np.asarray(entropy)),
-            **self._audio(scored.waveform),
-        }
+            vectors=None if self.embed is None else self.embed(scored.waveform),
+            waveforms=scored.waveform,
+        )
 
     def _entropies(self, entropy: Float[np.ndarray, " q"]) -> dict[str, float]:
         return {
@@ -83,4 +131,59 @@ class Evaluator:
         return {
             "audio/silence_share": float(np.mean(silence)),
             "audio/clipping_share": float(np.mean(clipping)),
+            "audio/level_dbfs": float(np.mean([levels.rms_dbfs(x) for x in waveform])),
         }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Pass:
+    """One clip of each of some prompts."""
+
+    scores: Mapping[str, Float[np.ndarray, " b"]]
+    means: Mapping[str, float]
+    vectors: Float[np.ndarray, "b e"] | None
+    waveforms: Float[np.ndarray, "kept n"]
+
+
+def _joined(batches: Sequence[_Pass], keep: int) -> _Pass:
+    """Returns equally large batches as one, with the first `keep` waveforms."""
+    first = batches[0]
+    vectors = [batch.vectors for batch in batches if batch.vectors is not None]
+    return _Pass(
+        scores={
+            name: np.concatenate([batch.scores[name] for batch in batches])
+            for name in first.scores
+        },
+        means={
+            name: float(np.mean([batch.means[name] for batch in batches]))
+            for name in first.means
+        },
+        vectors=np.concatenate(vectors) if vectors else None,
+        waveforms=np.concatenate([batch.waveforms for batch in batches])[:keep],
+    )
+
+
+def pairwise_distance(vectors: Float[np.ndarray, "prompts clips e"]) -> float:
+    """Returns the mean cosine distance between two clips of one prompt, in [0, 2].
+
+    0 where all clips of each prompt are alike, 1 where they have nothing in common.
+    """
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit = vectors / np.maximum(length, 1e-12)
+    count = unit.shape[1]
+    cosines = np.einsum("pce,pde->pcd", unit, unit)
+    others = cosines.sum(axis=(1, 2)) - np.trace(cosines, axis1=1, axis2=2)
+    return float(np.mean(1 - others / (count * (count - 1))))
+
+
+def _reward_rows(
+    rewards: Mapping[str, Float[np.ndarray, " prompts"]],
+) -> dict[str, float]:
+    """Returns the mean of each reward, and its standard error from 2 prompts on."""
+    row: dict[str, float] = {}
+    for name, values in rewards.items():
+        row[f"reward/{name}"] = float(np.mean(values))
+        if len(values) > 1:
+            error = np.std(values, ddof=1) / np.sqrt(len(values))
+            row[f"reward/{name}/se"] = float(error)
+    return row

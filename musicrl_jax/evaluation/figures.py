@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib import axes, figure, ticker
+from matplotlib.artist import Artist
 
 from musicrl_jax.audio import spectrogram
 
@@ -31,6 +32,8 @@ class Line:
     Attributes:
       label: for the legend; empty for none.
       points: draw a marker at each point and, with `line` False, nothing else.
+      errors: half the height of a band around the curve; empty for none.
+      style: number of its colour, dash and marker; None for its place in the panel.
     """
 
     label: str
@@ -38,6 +41,24 @@ class Line:
     y: Sequence[float]
     points: bool = False
     line: bool = True
+    errors: Sequence[float] = ()
+    style: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One point that stands out.
+
+    Attributes:
+      label: what it stands for; marks of one label look alike and are named once.
+      symbol: a marker of matplotlib, `size` points wide.
+    """
+
+    label: str
+    x: float
+    y: float
+    symbol: str
+    size: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +67,7 @@ class Panel:
 
     Attributes:
       limit: a level to mark with a grey line, and its name.
+      marks: points that stand out.
     """
 
     title: str
@@ -53,6 +75,7 @@ class Panel:
     y_label: str
     lines: Sequence[Line]
     limit: tuple[float, str] | None = None
+    marks: Sequence[Mark] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,17 +86,26 @@ class Sound:
     waveform: Float[np.ndarray, " n"]
 
 
-def curves(panels: Sequence[Panel], columns: int = 2) -> bytes:
-    """Returns a PNG of panels, row by row."""
+def curves(
+    panels: Sequence[Panel], columns: int = 2, *, one_legend: bool = False
+) -> bytes:
+    """Returns a PNG of panels, row by row.
+
+    With `one_legend`, what the panels show is named once, below all of them.
+    """
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     canvas = figure.Figure(figsize=(5.2 * columns, 3.6 * rows), layout="constrained")
-    grid = canvas.subplots(rows, columns, squeeze=False).flat
+    grid = list(canvas.subplots(rows, columns, squeeze=False).flat)
     for place, panel in zip(grid, panels, strict=False):
         _draw(place, panel)
-    for place in list(grid)[len(panels) :]:
+        if not one_legend and any(x.label for x in (*panel.lines, *panel.marks)):
+            place.legend(fontsize=8, frameon=False)
+    for place in grid[len(panels) :]:
         place.set_visible(False)
-    return _png(canvas)
+    if one_legend:
+        _legend_below(canvas, grid[: len(panels)])
+    return as_png(canvas)
 
 
 def spectrograms(sounds: Sequence[Sequence[Sound]], sample_rate_hz: int) -> bytes:
@@ -108,7 +140,7 @@ def spectrograms(sounds: Sequence[Sequence[Sound]], sample_rate_hz: int) -> byte
         place.set_xlabel("seconds")
     if shown is not None:
         canvas.colorbar(shown, ax=grid, label="dB", fraction=0.02, pad=0.01)
-    return _png(canvas)
+    return as_png(canvas)
 
 
 def pairs(
@@ -142,18 +174,8 @@ def pairs(
 
 def _draw(place: axes.Axes, panel: Panel) -> None:
     for index, line in enumerate(panel.lines):
-        style = index % len(COLOURS)
-        place.plot(
-            line.x,
-            line.y,
-            color=COLOURS[style],
-            linestyle=DASHES[style] if line.line else "none",
-            marker=MARKERS[style] if line.points else None,
-            markersize=4.5,
-            linewidth=1.8,
-            alpha=1.0 if line.line else 0.75,
-            label=line.label or None,
-        )
+        _draw_line(place, line, index if line.style is None else line.style)
+    _draw_marks(place, panel.marks)
     if panel.limit is not None:
         level, name = panel.limit
         place.axhline(level, color="0.45", linewidth=1.2, linestyle=(0, (6, 3)))
@@ -172,8 +194,62 @@ def _draw(place: axes.Axes, panel: Panel) -> None:
     place.set_ylabel(panel.y_label)
     place.grid(visible=True, color="0.9", linewidth=0.8)
     place.spines[["top", "right"]].set_visible(False)
-    if any(line.label for line in panel.lines):
-        place.legend(fontsize=8, frameon=False)
+
+
+def _legend_below(canvas: figure.Figure, places: Sequence[axes.Axes]) -> None:
+    """Names the curves and marks of all panels once."""
+    found: dict[str, Artist] = {}
+    for place in places:
+        handles, labels = place.get_legend_handles_labels()
+        found = dict(zip(labels, handles, strict=True)) | found
+    canvas.legend(
+        list(found.values()),
+        list(found),
+        loc="outside lower left",
+        ncols=3,
+        fontsize=8,
+        frameon=False,
+        handlelength=3.5,
+    )
+
+
+def _draw_line(place: axes.Axes, line: Line, style: int) -> None:
+    """Draws one curve; after the last colour come the same with other dashes."""
+    turn, number = divmod(style, len(COLOURS))
+    colour = COLOURS[number]
+    place.plot(
+        line.x,
+        line.y,
+        color=colour,
+        linestyle=DASHES[(number + turn) % len(DASHES)] if line.line else "none",
+        marker=MARKERS[(number + 2 * turn) % len(MARKERS)] if line.points else None,
+        markersize=4.5,
+        linewidth=1.8,
+        alpha=1.0 if line.line else 0.75,
+        label=line.label or None,
+    )
+    if len(line.errors):
+        middle, half = np.asarray(line.y), np.asarray(line.errors)
+        place.fill_between(
+            line.x, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0
+        )
+
+
+def _draw_marks(place: axes.Axes, marks: Sequence[Mark]) -> None:
+    for label in dict.fromkeys(mark.label for mark in marks):
+        some = [mark for mark in marks if mark.label == label]
+        place.plot(
+            [mark.x for mark in some],
+            [mark.y for mark in some],
+            linestyle="none",
+            marker=some[0].symbol,
+            markersize=some[0].size,
+            markerfacecolor="none",
+            markeredgecolor="black",
+            markeredgewidth=1.8,
+            zorder=5,
+            label=label,
+        )
 
 
 def _decibels(
@@ -196,7 +272,8 @@ def _mel_axis(place: axes.Axes, config: spectrogram.MelConfig) -> None:
     place.tick_params(labelsize=8)
 
 
-def _png(canvas: figure.Figure) -> bytes:
+def as_png(canvas: figure.Figure) -> bytes:
+    """Returns a figure as a PNG file."""
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return buffer.getvalue()

@@ -1,21 +1,16 @@
 """The report: one HTML file that needs nothing else, JSON, CSV and PNG files."""
 
-import base64
-import io
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import jinja2
-import numpy as np
-import soundfile
-from jaxtyping import Float
-
+from musicrl_jax.audio import waveform
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import (
     charts,
     comparison,
     figures,
+    page,
     report_data,
     report_files,
 )
@@ -50,8 +45,8 @@ def write(directory: pathlib.Path, data: report_data.ReportData) -> str:
     )
     report_files.write_csv(directory / "scores.csv", data.comparison)
     lines = data.lines(str(directory / "report.html"))
-    page = _render(data, pictures, lines)
-    (directory / "report.html").write_text(page, encoding="utf-8")
+    html = _render(data, pictures, lines)
+    (directory / "report.html").write_text(html, encoding="utf-8")
     return "\n".join(lines)
 
 
@@ -82,16 +77,9 @@ def _render(
     data: report_data.ReportData, pictures: Mapping[str, bytes], lines: Sequence[str]
 ) -> str:
     """Returns the page; text is escaped by the template engine."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("musicrl_jax.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["png"] = lambda name: _data_url("image/png", pictures[name])
-    environment.filters["flac"] = lambda clip: _data_url(
-        "audio/flac", _flac(clip, data.sample_rate_hz)
+    environment = page.environment(pictures)
+    environment.filters["flac"] = lambda clip: page.data_url(
+        "audio/flac", waveform.flac_bytes(clip, data.sample_rate_hz)
     )
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -101,14 +89,3 @@ def _render(
         groups=comparison.GROUPS,
         charts=[chart for chart in charts.CAPTIONS.items() if chart[0] in pictures],
     )
-
-
-def _flac(clip: Float[np.ndarray, " n"], sample_rate_hz: int) -> bytes:
-    buffer = io.BytesIO()
-    pcm = np.round(np.clip(clip, -1, 1) * 32_767).astype(np.int16)
-    soundfile.write(buffer, pcm, sample_rate_hz, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
-
-
-def _data_url(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -67,6 +67,8 @@ class Learner:
       stop: whether this process was asked to save and stop, the same on every host.
       patience: for batches.
       beat: is told each row of numbers.
+      over_optimised: whether to end the run early because a reward that is not trained
+        falls, the same on every host.
       clock: seconds that never run backwards.
     """
 
@@ -80,10 +82,11 @@ class Learner:
     stop: Callable[[], bool]
     patience: waits.Patience
     beat: Callable[[Mapping[str, float]], None]
+    over_optimised: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
 
     def run(self, state: states.LearnerState, saved_step: int) -> states.LearnerState:
-        """Updates `state` until the run's steps are done or its KL budget is spent.
+        """Updates `state` until the run's steps are done or it has reason to end.
 
         Args:
           state: fresh or restored.
@@ -116,7 +119,10 @@ class Learner:
         return at.state
 
     def _loop(self, at: Progress) -> str:
-        """Updates; returns why it ended: "steps" or "kl_budget"."""
+        """Updates; returns why it ended.
+
+        That is "steps", "kl_budget" or "over_optimisation".
+        """
         started = self.clock()
         while at.step < self.config.steps:
             manifest = self._manifest(at)
@@ -129,6 +135,8 @@ class Learner:
             self._publish_finished(wait=False)
             if self._budget_is_spent(at, row):
                 return "kl_budget"
+            if self.over_optimised():
+                return "over_optimisation"
         return "steps"
 
     def _budget_is_spent(self, at: Progress, row: Mapping[str, float]) -> bool:

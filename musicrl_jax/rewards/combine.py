@@ -1,7 +1,8 @@
 """Linear combinations of rewards, with each part kept (paper, section 3.2)."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -44,13 +45,22 @@ class Part:
 class LinearReward:
     """The weighted sum of rewards as "total", and each part's raw score by name."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(
+        self, parts: Sequence[Part], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         names = [part.name for part in parts]
         if not names or len(set(names)) != len(names):
             raise errors.InputError(
                 f"A linear reward needs parts of distinct names; got {names}."
             )
         self._parts = tuple(parts)
+        self._clock = clock
+        self._seconds: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds that each part took in the last call, as `reward/<name>`."""
+        return dict(self._seconds)
 
     @property
     def weights(self) -> Mapping[str, float]:
@@ -71,7 +81,9 @@ class LinearReward:
         scores: dict[str, Float[np.ndarray, " b"]] = {}
         total = np.zeros(len(captions), np.float32)
         for part in self._parts:
+            start = self._clock()
             own = part.reward(captions, waveform, tokens)
+            self._seconds[f"reward/{part.name}"] = self._clock() - start
             raw = _checked(part.name, own, len(captions))
             scores[part.name] = raw
             scores |= {

@@ -29,7 +29,7 @@ def run(config: run_config.RunConfig) -> None:
     store, config_hash = run_inputs.open_run(config)
     preflight.check_access(store, writes=[keys.TRAJECTORIES])
     networks = system.networks_directory(config.networks)
-    language = system.load_language(networks)
+    language = system.load_language(networks, config.policy)
     name = f"a{config.actor_id}"
     log = manifests.ManifestLog(store)
     loop.ActingLoop(

@@ -111,7 +111,9 @@ def _run(config: DemoConfig, seconds: wall_clock.WallClock) -> str:
     start_run(training)
     run_inputs.open_run(training)
     compile_cache.use(pathlib.Path(training.run_dir))
-    language = system.load_language(system.networks_directory(training.networks))
+    language = system.load_language(
+        system.networks_directory(training.networks), training.policy
+    )
     bench = demo_bench.load(training, prompts, language, config.clips)
     console.print(f"Making {len(bench.prompts)} clips with the starting model ...")
     before = bench.make(language.params)

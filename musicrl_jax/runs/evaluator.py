@@ -7,11 +7,13 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.acting import loop
-from musicrl_jax.core import arrays, protocols, rng
+from musicrl_jax.core import arrays, errors, protocols, rng
 from musicrl_jax.evaluation import evaluator as evaluators
-from musicrl_jax.evaluation import prompts
+from musicrl_jax.evaluation import history, policy_choice, prompts
 from musicrl_jax.learning import divergence, learner
+from musicrl_jax.rewards import combine
 from musicrl_jax.runs import (
+    evaluation_records,
     policy_source,
     run_config,
     run_inputs,
@@ -24,10 +26,11 @@ from musicrl_jax.transport import store as stores
 
 
 def run(config: run_config.RunConfig) -> None:
-    """Measures publications, the newest first, until the run's last one is measured.
+    """Measures the reference, then publications, the newest first, until the last one.
 
     Raises:
-      InputError: a missing directory, file or right.
+      InputError: a missing directory, file or right, or over-optimisation should end
+        the run and no reward is held out.
       ConfigMismatchError: the run was begun with another config.
       Preempted: asked to stop.
       TemporaryError: nothing was published for too long.
@@ -35,22 +38,31 @@ def run(config: run_config.RunConfig) -> None:
     stop = stopping.StopRequest(watch_parent=True).listen()
     store, _ = run_inputs.open_run(config)
     networks = system.networks_directory(config.networks)
-    language = system.load_language(networks)
+    language = system.load_language(networks, config.policy)
     source = policy_source.PublishedPolicies(store, config.run_dir, language.params)
-    measure = make_evaluator(config, networks, language)
-    metrics = telemetry.make_writer(config.run_dir, store, "evaluator")
+    bench = make_evaluator(config, networks, language)
+    records = make_records(config, store, language, bench)
     beat = heartbeats.Heartbeat(store, "evaluator", "0").beat
     patience = waits.Patience(
         timeout_seconds=config.evaluator.publication_timeout_seconds,
         interval_seconds=config.evaluator.poll_seconds,
         meanwhile=loop.check_stop(stop),
     )
+
+    def measure(step: int, digest: str, params: arrays.Params) -> None:
+        measured = bench.measure(params)
+        records.add(step, digest, params, measured)
+        beat({"step": step} | dict(measured.row))
+
+    if 0 not in records.known:
+        measure(0, "", language.params)
     weights: loop.Weights | None = None
     every = config.evaluator.every_steps
     while (weights := _next(store, source, weights, every, patience)) is not None:
-        row = measure.measure(weights.params)
-        metrics.write(weights.publication.step, row)
-        beat({"step": weights.publication.step} | row)
+        step, digest = weights.publication.step, weights.publication.digest
+        done = records.known.get(step)
+        if step > 0 and (done is None or done.digest != digest):
+            measure(step, digest, weights.params)
 
 
 def _next(
@@ -64,7 +76,7 @@ def _next(
 
     def look() -> loop.Weights | bool | None:
         over = store.get(learner.DONE_KEY) is not None
-        before = -every_steps if current is None else current.publication.step
+        before = 0 if current is None else current.publication.step
         if not over and source.newest_step() - before < every_steps:
             return None
         return source.newer_than(current) or (over or None)
@@ -107,6 +119,10 @@ def make_evaluator(
     held_out = prompts.read_prompts(networks / system.HELD_OUT_PROMPTS)
     chosen = held_out[: config.evaluator.prompts]
     sound = system.Sound(networks, language.policy)
+    clips = config.evaluator.clips_per_prompt
+    keys = rng.clip_keys(
+        jax.random.key(config.seed), "evaluate", 0, clips * len(chosen)
+    )
     return evaluators.Evaluator(
         actor=system.make_actor(config, language, sound, watch=True),
         divergence=DivergenceFrom(
@@ -115,9 +131,50 @@ def make_evaluator(
             temperature=config.learner.temperature,
             chunk_frames=config.learner.chunk_frames,
         ),
+        embed=system.make_adherence(sound).clip_embeddings if clips > 1 else None,
         captions=tuple(prompt.text for prompt in chosen),
-        keys=rng.clip_keys(jax.random.key(config.seed), "evaluate", 0, len(chosen)),
+        keys=keys.reshape(clips, len(chosen)),
         clips=config.evaluator.clips,
+        keep_audio=config.evaluator.keep_audio,
         layout=language.policy.layout,
         sample_rate_hz=sound.sample_rate_hz,
+    )
+
+
+def make_records(
+    config: run_config.RunConfig,
+    store: stores.Store,
+    language: system.Language,
+    bench: evaluators.Evaluator,
+) -> evaluation_records.EvaluationRecords:
+    """Returns what writes the measurements of a run; writes what holds for all.
+
+    Raises:
+      InputError: where over-optimisation should end the run and no reward is held out.
+    """
+    reward = bench.actor.reward
+    facts = evaluation_records.make_facts(
+        kl_ref=config.reference_name,
+        reward_weights=reward.weights
+        if isinstance(reward, combine.LinearReward)
+        else {},
+        captions=bench.captions[: config.evaluator.keep_audio],
+        sample_rate_hz=bench.sample_rate_hz,
+        smoothing=config.evaluator.smoothing,
+    )
+    if config.evaluator.stop_on_over_optimisation and not facts.held_out:
+        raise errors.InputError(
+            "EvaluatorConfig.stop_on_over_optimisation needs a reward that is measured "
+            f"and not trained; all of {', '.join(facts.trained)} are trained. Set "
+            "RewardConfig.quality_weights with quality 0, or text_adherence to 0."
+        )
+    history.write_facts(store, facts)
+    return evaluation_records.EvaluationRecords(
+        store=store,
+        metrics=telemetry.make_writer(config.run_dir, store, "evaluator"),
+        policy=language.policy,
+        facts=facts,
+        rule=policy_choice.Rule(kl_budget=config.learner.kl_budget_nats),
+        keep_policies=config.evaluator.keep_policies,
+        known={done.step: done for done in history.read(store)},
     )

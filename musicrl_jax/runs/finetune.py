@@ -42,7 +42,8 @@ class Finished:
 
     Attributes:
       step: updates done.
-      reason: "steps", or "kl_budget" where the budget was spent before.
+      reason: "steps", or "kl_budget" where the budget was spent before, or
+        "over_optimisation" where that ends the run and was seen.
       restarts: how often a role was started again.
     """
 

@@ -1,5 +1,6 @@
 """`musicrl learner`: turns the trajectories of a run into better policies."""
 
+import functools
 import importlib.metadata
 import json
 from typing import Any
@@ -24,6 +25,7 @@ from musicrl_jax.runs import (
     telemetry,
 )
 from musicrl_jax.transport import (
+    batches,
     epochs,
     heartbeats,
     keys,
@@ -41,7 +43,7 @@ PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "musicrl_jax")
 
 
 def run(config: run_config.RunConfig) -> dict[str, Any]:
-    """Learns until the run's steps are done or its KL budget is spent.
+    """Learns until the run's steps are done or it has reason to end.
 
     Returns:
       The steps done and how many updates were skipped, or the record of how the run
@@ -58,7 +60,9 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
     if (done := store.get(loops.DONE_KEY)) is not None:
         return json.loads(done)
     preflight.check_access(store, writes=[keys.BATCHES, keys.PUBLICATIONS])
-    language = system.load_language(system.networks_directory(config.networks))
+    language = system.load_language(
+        system.networks_directory(config.networks), config.policy
+    )
     mesh = sharding.make_mesh(config.mesh)
     epoch = epochs.claim(store)
     state, saved = restore_or_start(config, language, mesh)
@@ -83,6 +87,7 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
         stop=stop,
         patience=waits.Patience(timeout_seconds=config.batch_timeout_seconds),
         beat=heartbeats.Heartbeat(store, "learner", "0").beat,
+        over_optimised=functools.partial(is_over_optimised, config, store),
     )
     try:
         state = loop.run(state, -1 if saved is None else saved.identity.step)
@@ -144,6 +149,14 @@ def make_channel(
         config_hash=config_hash,
         versions=versions(),
     )
+
+
+def is_over_optimised(config: run_config.RunConfig, store: stores.Store) -> bool:
+    """Returns whether the run should end because the evaluator saw a reward fall."""
+    if not config.evaluator.stop_on_over_optimisation:
+        return False
+    seen = jax.process_index() == 0 and store.get(keys.OVER_OPTIMISATION) is not None
+    return batches.as_host_0_says(seen)
 
 
 def versions() -> dict[str, str]:

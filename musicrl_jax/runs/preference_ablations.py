@@ -54,7 +54,8 @@ class PreferenceAblationsConfig:
     Attributes:
       run_dir: see the head of this file.
       training: of the full model; its `run_dir` and `out` are not used.
-      quality_weights: weights file of a quality estimator; empty leaves it out.
+      quality_weights: weights file of a quality estimator; empty means the one beside
+        the networks, if any.
       crops_seconds: crop lengths; those that are not shorter than the clips are left
         out.
       from_scratch: whether the full model is also trained from a random beginning.
@@ -176,11 +177,9 @@ def _predictors(
             tokenizer=sound.tokenizer,
         )
     }
-    if config.quality_weights:
-        wanted = run_config.RewardConfig(
-            quality=1.0, quality_weights=config.quality_weights
-        )
-        part = system.quality_part(wanted, sound.sample_rate_hz)
+    wanted = run_config.RewardConfig(quality_weights=config.quality_weights)
+    if (path := system.quality_file(wanted, networks)) is not None:
+        part = system.quality_part(path, 1.0, sound.sample_rate_hz)
         rewards[part.name] = part.reward
     return {
         name: functools.partial(_heard, reward, sound, config.clips_per_call)

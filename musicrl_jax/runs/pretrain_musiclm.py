@@ -153,14 +153,21 @@ def export(
     figures: Mapping[str, float],
 ) -> None:
     """Writes the weights and their figures; each file appears whole."""
-    described = {
-        "musiclm": dataclasses.asdict(config.musiclm),
-        "layout": dataclasses.asdict(config.layout),
-    }
+    fields = described(config.musiclm, config.layout)
     out = pathlib.Path(config.out)
-    weights.save_weights(out, step.trained_params(state), "musiclm", described)
+    weights.save_weights(out, step.trained_params(state), "musiclm", fields)
     rows = {"step": int(state.step)} | dict(figures)
     out.with_suffix(".json").write_text(json.dumps(rows, indent=1), "utf-8")
+
+
+def described(
+    config: musiclm_config.MusicLMConfig, layout: layouts.TokenLayout
+) -> dict[str, object]:
+    """Returns the configuration in a weights file, which `make` reads."""
+    return {
+        "musiclm": dataclasses.asdict(config),
+        "layout": dataclasses.asdict(layout),
+    }
 
 
 def load(path: pathlib.Path) -> tuple[adapter.MusicLMPolicy, arrays.Params]:

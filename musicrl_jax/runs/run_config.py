@@ -13,7 +13,7 @@ from musicrl_jax.evaluation import config as evaluation_config
 from musicrl_jax.learning import config as learning_config
 
 LOCAL_FIELDS = ("run_dir", "actor_id")
-PATH_FIELDS = ("networks", "captions")
+PATH_FIELDS = ("networks", "captions", "policy")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,13 @@ class RewardConfig:
     Attributes:
       text_adherence: of the MuLan score, which lies in [-1, 1].
       quality: of the quality score, rescaled to [0, 1].
-      quality_weights: weights file of the quality estimator; needed where `quality` is
-        not 0.
+      quality_weights: weights file of the quality estimator; empty means the one
+        beside the networks.
       preference: of the user-preference score, which is any real number.
       preference_weights: weights file of the preference model; needed where
         `preference` is not 0.
+      loudness: of the level, which lies in [0, 1]; hackable on purpose, to see
+        over-optimisation.
 
     A reward of weight 0 whose file is given is measured by the evaluator alone.
     """
@@ -37,17 +39,14 @@ class RewardConfig:
     quality_weights: str = ""
     preference: float = 0.0
     preference_weights: str = ""
+    loudness: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.text_adherence == self.quality == self.preference == 0.0:
+        weights = (self.text_adherence, self.quality, self.preference, self.loudness)
+        if not any(weights):
             raise errors.InputError(
                 "At least one reward needs a weight other than 0; got none. "
                 "Set RewardConfig.text_adherence, .quality or .preference."
-            )
-        if self.quality and not self.quality_weights:
-            raise errors.InputError(
-                f"RewardConfig.quality of {self.quality} needs an estimator; got none. "
-                "Set RewardConfig.quality_weights to a file of `pretrain quality`."
             )
         if self.preference and not self.preference_weights:
             raise errors.InputError(
@@ -65,6 +64,9 @@ class RunConfig:
       run_dir: directory or bucket URL that the roles share.
       actor_id: number of this actor; must differ between the actors of a run.
       networks: directory of the pretrained networks; empty means those of the package.
+      policy: weights file that the run starts from and is held to; empty means
+        `musiclm.safetensors` of the networks.
+      reference_name: what figures call that policy, such as "musicrl_r".
       captions: caption file that prompts are taken from; empty means the package's.
       clip_seconds: length of the sampled clips.
       seed: of every random stream of the run.
@@ -82,6 +84,8 @@ class RunConfig:
     run_dir: str = ""
     actor_id: int = 0
     networks: str = ""
+    policy: str = ""
+    reference_name: str = "base"
     captions: str = ""
     clip_seconds: float = 30.0
     seed: int = 0
@@ -106,6 +110,11 @@ class RunConfig:
             raise errors.InputError(
                 f"clip_seconds must lie in (0, 600]; got {self.clip_seconds}. "
                 "Set RunConfig.clip_seconds."
+            )
+        if not self.reference_name.strip():
+            raise errors.InputError(
+                "reference_name must not be empty; figures call what the run is held "
+                'to so. Set RunConfig.reference_name, for example to "base".'
             )
         for name, least in _LEAST.items():
             if getattr(self, name) < least:

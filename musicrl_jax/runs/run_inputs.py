@@ -42,10 +42,12 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
       InputError: a file is missing or damaged, or clips are too short for MuLan.
     """
     directory = system.networks_directory(config.networks)
+    files = {name: directory / name for name in NETWORKS}
+    files[system.MUSICLM] = system.policy_file(directory, config.policy)
     for name, check_file in NETWORKS.items():
-        check_file(directory / name)
+        check_file(files[name])
     _check_length(config, weights.read_config(directory / "mulan.safetensors")[1])
-    hashes = {name: _sha256(directory / name) for name in NETWORKS}
+    hashes = {name: _sha256(path) for name, path in files.items()}
     prompts = directory / system.HELD_OUT_PROMPTS
     if not prompts.is_file():
         raise errors.InputError(
@@ -56,8 +58,7 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
     if config.actor.fine_levels:
         weights.read_config(directory / system.SOUNDSTORM)
         hashes[system.SOUNDSTORM] = _sha256(directory / system.SOUNDSTORM)
-    if config.reward.quality:
-        path = pathlib.Path(config.reward.quality_weights)
+    if (path := system.quality_file(config.reward, directory)) is not None:
         weights.read_config(path)
         hashes["quality"] = _sha256(path)
     if config.reward.preference_weights:

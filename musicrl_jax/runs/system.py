@@ -12,7 +12,13 @@ from jaxtyping import Array, Float, Int, Key
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.core import arrays, errors, protocols, trajectory
 from musicrl_jax.models.musiclm import adapter as musiclm
-from musicrl_jax.rewards import combine, preference, quality, text_adherence
+from musicrl_jax.rewards import (
+    combine,
+    loudness,
+    preference,
+    quality,
+    text_adherence,
+)
 from musicrl_jax.runs import (
     codecs,
     network_files,
@@ -27,7 +33,9 @@ from musicrl_jax.sampling import loop, renderer
 
 TRAIN_CAPTIONS = "captions_train.jsonl"
 HELD_OUT_PROMPTS = "prompts_held_out.json"
+MUSICLM = "musiclm.safetensors"
 SOUNDSTORM = "soundstorm.safetensors"
+QUALITY = "quality.safetensors"
 
 networks_directory = network_files.directory
 
@@ -48,9 +56,17 @@ class Language:
     params: arrays.Params
 
 
-def load_language(directory: pathlib.Path) -> Language:
-    """Reads `musiclm.safetensors`; all that a learner needs."""
-    policy, params = pretrain_musiclm.load(directory / "musiclm.safetensors")
+def policy_file(directory: pathlib.Path, policy: str = "") -> pathlib.Path:
+    """Returns the weights file `policy`, or where it is empty the networks' own."""
+    return pathlib.Path(policy) if policy else directory / MUSICLM
+
+
+def load_language(directory: pathlib.Path, policy_weights: str = "") -> Language:
+    """Reads the policy, `musiclm.safetensors` unless another file is given.
+
+    All that a learner needs.
+    """
+    policy, params = pretrain_musiclm.load(policy_file(directory, policy_weights))
     value = musiclm.make_value(policy.config, policy.layout)
     return Language(policy=policy, value=value, params=params)
 
@@ -65,6 +81,7 @@ class Sound:
           InputError: where a file is missing or damaged, or SoundStorm was trained for
             another codec or other coarse levels.
         """
+        self.directory = directory
         self.codec, self._codec_params = codecs.load(directory / "codec.safetensors")
         self.embedder, self.embedder_params, self.tokenizer = pretrain_mulan.load(
             directory / "mulan.safetensors"
@@ -100,12 +117,29 @@ class Sound:
         """Returns the waveform of the coarse levels alone, which takes less time."""
         return self._coarse(self._codec_params, tokens)
 
+    def timed(self, *, fine: bool) -> renderer.TimedRenderer:
+        """Returns `render`, or `render_coarse`, that says how long its parts took."""
+        if fine:
+            return renderer.TimedRenderer(
+                self._full, self._codec_params, self._fine_params
+            )
+        return renderer.TimedRenderer(self._coarse, self._codec_params)
+
 
 @functools.partial(jax.jit, static_argnums=0)
 def _text_codes(
     embedder: protocols.JointEmbedder, params: arrays.Params, ids: Int[Array, "b w"]
 ) -> Int[Array, "b k"]:
     return embedder.quantize(params, embedder.embed_text(params, ids))
+
+
+def make_adherence(sound: Sound) -> text_adherence.TextAdherenceReward:
+    """Returns the MuLan score."""
+    return text_adherence.TextAdherenceReward(
+        embedder=sound.embedder,
+        params=sound.embedder_params,
+        tokenizer=sound.tokenizer,
+    )
 
 
 def make_reward(
@@ -124,17 +158,16 @@ def make_reward(
     """
     parts = []
     if config.text_adherence or watch:
-        adherence = text_adherence.TextAdherenceReward(
-            embedder=sound.embedder,
-            params=sound.embedder_params,
-            tokenizer=sound.tokenizer,
-        )
+        adherence = make_adherence(sound)
         weight = config.text_adherence
         parts = [combine.Part(name="text_adherence", reward=adherence, weight=weight)]
-    if config.quality or (watch and config.quality_weights):
-        parts.append(quality_part(config, sound.sample_rate_hz))
+    estimator = quality_file(config, sound.directory)
+    if estimator is not None and (config.quality or watch):
+        parts.append(quality_part(estimator, config.quality, sound.sample_rate_hz))
     if config.preference or (watch and config.preference_weights):
         parts.append(preference_part(config, sound))
+    if config.loudness:
+        parts.append(loudness.make_part(config.loudness))
     return combine.LinearReward(parts)
 
 
@@ -152,13 +185,36 @@ def preference_part(config: run_configs.RewardConfig, sound: Sound) -> combine.P
     return combine.Part(name=reward.name, reward=reward, weight=config.preference)
 
 
-def quality_part(config: run_configs.RewardConfig, sample_rate_hz: int) -> combine.Part:
+def quality_file(
+    config: run_configs.RewardConfig, directory: pathlib.Path
+) -> pathlib.Path | None:
+    """Returns the quality estimator's file: the run's, or the networks', or None.
+
+    Raises:
+      InputError: where quality is a reward and there is none.
+    """
+    if config.quality_weights:
+        return pathlib.Path(config.quality_weights)
+    beside = directory / QUALITY
+    if beside.is_file():
+        return beside
+    if config.quality:
+        raise errors.InputError(
+            f"RewardConfig.quality of {config.quality} needs an estimator; there is no "
+            f"{beside}. Set RewardConfig.quality_weights to a file of `pretrain "
+            "quality`."
+        )
+    return None
+
+
+def quality_part(
+    path: pathlib.Path, weight: float, sample_rate_hz: int
+) -> combine.Part:
     """Returns the term of the quality score, for waveforms of a sample rate.
 
     Raises:
       InputError: where the estimator cannot be read or was made for another rate.
     """
-    path = pathlib.Path(config.quality_weights)
     estimator, params = pretrain_quality.load(path)
     if estimator.sample_rate_hz != sample_rate_hz:
         raise errors.InputError(
@@ -166,7 +222,7 @@ def quality_part(config: run_configs.RewardConfig, sample_rate_hz: int) -> combi
             f"is for {estimator.sample_rate_hz} Hz. Train one for this rate."
         )
     reward = quality.QualityReward(estimator=estimator, params=params)
-    return quality.make_part(reward, config.quality)
+    return quality.make_part(reward, weight)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -224,6 +280,6 @@ def make_actor(
             num_frames=language.policy.layout.num_frames(config.clip_seconds),
             temperature=config.learner.temperature,
         ),
-        render=sound.render if config.actor.fine_levels else sound.render_coarse,
+        render=sound.timed(fine=config.actor.fine_levels),
         reward=make_reward(config.reward, sound, watch=watch),
     )

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import time
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +43,6 @@ class Renderer:
                 f"was trained for {self.fine.coarse_levels}. Train one for this policy."
             )
 
-    @functools.partial(jax.jit, static_argnames="self")
     def __call__(
         self,
         params: arrays.Params,
@@ -55,12 +56,25 @@ class Renderer:
           tokens: clips of the layout.
           fine_params: the fine stage's, where there is one.
         """
+        return self.decode(params, self.codes(tokens, fine_params))
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def codes(
+        self, tokens: Int[Array, "b f q"], fine_params: arrays.Params | None = None
+    ) -> Int[Array, "b steps levels"]:
+        """Returns the codec's codes of clips, with the fine levels where there are."""
         streams = self.layout.deinterleave(tokens)
         codes = streams[self.stream]
-        if self.fine is not None and fine_params is not None:
-            keys = content_keys(codes)
-            guide = self._guide(streams)
-            codes = self.fine.refine(fine_params, codes, keys, guide)
+        if self.fine is None or fine_params is None:
+            return codes
+        keys = content_keys(codes)
+        return self.fine.refine(fine_params, codes, keys, self._guide(streams))
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def decode(
+        self, params: arrays.Params, codes: Int[Array, "b steps levels"]
+    ) -> Float[Array, "b n"]:
+        """Returns the waveform of codes."""
         return self.codec.decode(params, codes)
 
     def _guide(self, streams: dict[str, Array]) -> Int[Array, "b f"] | None:
@@ -72,6 +86,39 @@ class Renderer:
 
     def _stream(self, name: str) -> layouts.Stream:
         return next(stream for stream in self.layout.streams if stream.name == name)
+
+
+class TimedRenderer:
+    """A renderer with its parameters that keeps how long fine stage and codec took."""
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        params: arrays.Params,
+        fine_params: arrays.Params | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._renderer = renderer
+        self._params = params
+        self._fine_params = fine_params
+        self._clock = clock
+        self._seconds: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds of "fine", where there is one, and "decode" in the last call."""
+        return dict(self._seconds)
+
+    def __call__(self, tokens: Int[Array, "b f q"]) -> Float[Array, "b n"]:
+        """Returns waveforms, ready."""
+        start = self._clock()
+        codes = jax.block_until_ready(self._renderer.codes(tokens, self._fine_params))
+        refined = self._clock()
+        waveform = jax.block_until_ready(self._renderer.decode(self._params, codes))
+        self._seconds = {"decode": self._clock() - refined}
+        if self._fine_params is not None:
+            self._seconds["fine"] = refined - start
+        return waveform
 
 
 def content_keys(codes: Int[Array, "b f c"]) -> Key[Array, " b"]:

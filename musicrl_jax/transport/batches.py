@@ -81,6 +81,14 @@ def agree_on(manifest: manifests.Manifest) -> None:
         )
 
 
+def as_host_0_says(answer: bool) -> bool:
+    """Returns host 0's answer to a question that every host of this learner asks."""
+    if jax.process_count() == 1:
+        return answer
+    told = multihost_utils.broadcast_one_to_all(np.asarray(answer, np.uint8))
+    return bool(np.asarray(told))
+
+
 def _clip(
     source: reader.TrajectoryReader, manifest: manifests.Manifest, index: int
 ) -> tuple[trajectories.Trajectory, int]:

@@ -6,7 +6,7 @@ import hashlib
 from musicrl_jax.core import errors
 from musicrl_jax.transport import store as stores
 
-_TEXT = "config/run.json"
+TEXT = "config/run.json"
 _HASH = "config/hash"
 
 
@@ -24,8 +24,8 @@ def register(store: stores.Store, text: str) -> str:
       ConfigMismatchError: where the run has another; the text shows the difference.
     """
     own = hashlib.sha256(text.encode()).hexdigest()
-    store.put_if_absent(_TEXT, text.encode())
-    stands = (store.get(_TEXT) or b"").decode()
+    store.put_if_absent(TEXT, text.encode())
+    stands = (store.get(TEXT) or b"").decode()
     if stands != text:
         raise errors.ConfigMismatchError(
             "Every role of a run needs the configuration that the run began with; "

@@ -8,6 +8,10 @@
     quarantine/00000040_a1_00000017           a corrupt trajectory, put aside
     refused/00000040_a1_00000017              marks one that no batch will take
     heartbeat/actor-a1/000000000007           a sign of life
+    evaluator/over_optimisation               a held-out reward has begun to fall
+    evaluations/00000040.json                 what was measured on the weights of a step
+    policies/step_00000040.safetensors        these weights, as a network's file
+    samples/step_00000040/002.flac            the clip of a held-out prompt
 
 Numbers are padded, so keys sort as their numbers do.
 """
@@ -22,6 +26,10 @@ PUBLICATIONS = "published/"
 QUARANTINE = "quarantine/"
 REFUSED = "refused/"
 HEARTBEATS = "heartbeat/"
+OVER_OPTIMISATION = "evaluator/over_optimisation"
+EVALUATIONS = "evaluations/"
+POLICIES = "policies/step_"
+SAMPLES = "samples/step_"
 EPOCHS = "learner/epoch-"
 PARENTS = "learner/parent-"
 
@@ -63,6 +71,21 @@ def batch_key(step: int) -> str:
 def publication_key(epoch: int, step: int) -> str:
     """Returns the key of the publication; keys sort as (epoch, step)."""
     return f"{PUBLICATIONS}{epoch:06d}-{step:08d}.json"
+
+
+def evaluation_key(step: int) -> str:
+    """Returns the key of what was measured on the weights of learner step `step`."""
+    return f"{EVALUATIONS}{step:08d}.json"
+
+
+def policy_key(step: int) -> str:
+    """Returns the key of the measured policy of learner step `step`."""
+    return f"{POLICIES}{step:08d}.safetensors"
+
+
+def sample_key(step: int, prompt: int) -> str:
+    """Returns the key of the clip that a step's policy made for a held-out prompt."""
+    return f"{SAMPLES}{step:08d}/{prompt:03d}.flac"
 
 
 def quarantine_key(key: str) -> str:

@@ -20,7 +20,7 @@ class Store(dict[str, bytes]):
 class Scripted(learner.Learner):
     """A learner whose updates give KLs from a list and touch nothing else."""
 
-    def __init__(self, kls: list[float]) -> None:
+    def __init__(self, kls: list[float], **others: Any) -> None:
         parts = {
             "kls": kls,
             "config": configs.LearnerConfig(
@@ -30,8 +30,9 @@ class Scripted(learner.Learner):
             "publish_every": 2,
             "metrics": types.SimpleNamespace(write=lambda step, row: None),
             "beat": lambda row: None,
+            "over_optimised": lambda: False,
         }
-        for name, part in parts.items():
+        for name, part in (parts | others).items():
             object.__setattr__(self, name, part)
 
     def _manifest(self, at: learner.Progress) -> Any:
@@ -49,7 +50,7 @@ class Scripted(learner.Learner):
         del wait
 
 
-def record_of(kls: list[float]) -> bytes:
+def record_of(kls: list[float], **others: Any) -> bytes:
     """Returns what a run with these KLs leaves at its end."""
     zero = jnp.zeros((), jnp.int32)
     state = states.LearnerState(
@@ -61,7 +62,7 @@ def record_of(kls: list[float]) -> bytes:
         step=zero,
         skipped=zero,
     )
-    loop: Any = Scripted(kls)
+    loop: Any = Scripted(kls, **others)
     loop.run(state, -1)
     return loop.channel.store[learner.DONE_KEY]
 
@@ -74,3 +75,9 @@ def test_one_batch_beyond_the_budget_does_not_end_a_run():
 def test_three_batches_in_a_row_beyond_the_budget_do():
     kls = [1.0, 30.0, 19.0, 21.0, 20.5, 25.0, 3.0, 3.0]
     assert b'"step": 6, "reason": "kl_budget"' in record_of(kls)
+
+
+def test_a_run_ends_where_a_held_out_reward_falls():
+    looks = iter([False, False, True, True])
+    record = record_of([1.0, 1.0, 1.0, 1.0], over_optimised=lambda: next(looks))
+    assert b'"step": 3, "reason": "over_optimisation"' in record

@@ -6,11 +6,14 @@ import pytest
 
 from musicrl_jax.checkpoints import manager
 from musicrl_jax.core import sharding
+from musicrl_jax.evaluation import config as evaluation_config
 from musicrl_jax.learning import learner as loops
 from musicrl_jax.learning import state as states
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.runs import learner, run_config, system
+from musicrl_jax.transport import keys
+from musicrl_jax.transport import store as stores
 
 SIZES = musiclm_config.MusicLMConfig(
     width=16,
@@ -51,3 +54,13 @@ def test_a_restored_state_has_the_layout_of_a_fresh_one(tmp_path, axes):
         assert new.sharding.mesh == old.sharding.mesh
     jax.tree.map(np.testing.assert_array_equal, restored.policy, fresh.policy)
     jax.tree.map(np.testing.assert_array_equal, restored.value, fresh.value)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_run_ends_early_only_where_it_should_and_a_fall_was_seen(tmp_path, asked):
+    evaluator = evaluation_config.EvaluatorConfig(stop_on_over_optimisation=asked)
+    config = run_config.RunConfig(run_dir=str(tmp_path), evaluator=evaluator)
+    store = stores.open_store(str(tmp_path))
+    assert not learner.is_over_optimised(config, store)
+    store.put_if_absent(keys.OVER_OPTIMISATION, b"{}")
+    assert learner.is_over_optimised(config, store) is asked

@@ -1,6 +1,7 @@
 """Fine levels between policy and codec: what reaches the codec, and with which key."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -84,3 +85,18 @@ def test_a_stage_for_other_levels_is_refused():
         errors.InputError, match="2 coarse levels; it was trained for 3"
     ):
         dataclasses.replace(FULL, fine=Guided(coarse_levels=3))
+
+
+def test_a_timed_renderer_renders_the_same_and_tells_its_parts_apart():
+    ticks, fine = itertools.count(), {"scale": jnp.ones((), jnp.int32)}
+
+    def clock():
+        return float(next(ticks) ** 2)  # 0, 1, 4: the first part takes 1, the next 3
+
+    timed = renderer.TimedRenderer(FULL, {}, fine, clock)
+    np.testing.assert_array_equal(timed(TOKENS), FULL({}, TOKENS, fine))
+    assert timed.seconds == {"fine": 1.0, "decode": 3.0}
+    plain = renderer.Renderer(layout=LAYOUT, codec=SumCodec())
+    coarse = renderer.TimedRenderer(plain, {}, None)
+    np.testing.assert_array_equal(coarse(TOKENS), plain({}, TOKENS))
+    assert set(coarse.seconds) == {"decode"}

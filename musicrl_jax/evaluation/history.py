@@ -1,0 +1,145 @@
+"""What was measured of a run, step by step, as objects beside its metric files.
+
+A metric file has means; an `Evaluation` has the score of each prompt too, which paired
+comparisons need. Both are written by the evaluator alone.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from musicrl_jax.core import errors
+from musicrl_jax.evaluation import over_optimisation
+from musicrl_jax.transport import keys
+from musicrl_jax.transport import store as stores
+
+FACTS = "config/evaluator.json"
+TOTAL = "total"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What holds for all measurements of a run.
+
+    Attributes:
+      kl_ref: the name of the policy that KL is measured against.
+      trained: rewards with a weight, by name.
+      held_out: rewards that are measured and not trained on.
+      sample_rate_hz: of the clips that are kept.
+      captions: the held-out prompts, in the order of the scores.
+      smoothing: of the search for over-optimisation.
+    """
+
+    kl_ref: str
+    trained: Mapping[str, float]
+    held_out: Sequence[str]
+    sample_rate_hz: int = 0
+    captions: Sequence[str] = ()
+    smoothing: int = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was measured on the weights of one step.
+
+    Attributes:
+      step: of the learner.
+      digest: of the weights.
+      row: the means, as in the metric file.
+      rewards: by name, one score a prompt; empty where only means are known.
+    """
+
+    step: int
+    digest: str
+    row: Mapping[str, float]
+    rewards: Mapping[str, Float[np.ndarray, " prompts"]]
+
+    @property
+    def kl(self) -> float:
+        """Nats per clip to the reference."""
+        return self.row["kl/sequence"]
+
+    def to_bytes(self) -> bytes:
+        """Returns the object that stands for it."""
+        fields = {
+            "step": self.step,
+            "digest": self.digest,
+            "row": dict(self.row),
+            "rewards": {name: x.tolist() for name, x in self.rewards.items()},
+        }
+        return json.dumps(fields).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Evaluation":
+        """Returns the evaluation in `data`.
+
+        Raises:
+          InvariantError: where `data` is none.
+        """
+        try:
+            fields = json.loads(data)
+            return cls(
+                step=int(fields["step"]),
+                digest=str(fields["digest"]),
+                row={name: float(x) for name, x in fields["row"].items()},
+                rewards={
+                    name: np.asarray(x, np.float64)
+                    for name, x in fields["rewards"].items()
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise errors.InvariantError(
+                f"An evaluation cannot be read ({error}). Delete it; a running "
+                "evaluator measures newer weights."
+            ) from error
+
+
+def write_facts(store: stores.Store, facts: Facts) -> None:
+    """Writes what holds for all measurements, once."""
+    data = json.dumps(dataclasses.asdict(facts), indent=1, ensure_ascii=False)
+    store.put_if_absent(FACTS, data.encode())
+
+
+def read_facts(store: stores.Store) -> Facts | None:
+    """Returns what `write_facts` wrote, None for a run without an evaluator's facts."""
+    data = store.get(FACTS)
+    return None if data is None else Facts(**json.loads(data))
+
+
+def write(store: stores.Store, evaluation: Evaluation) -> None:
+    """Writes an evaluation; one of the same step is replaced."""
+    replace(store, keys.evaluation_key(evaluation.step), evaluation.to_bytes())
+
+
+def replace(store: stores.Store, key: str, data: bytes) -> None:
+    """Writes an object of which this process is the only writer."""
+    store.delete(key)
+    store.put_if_absent(key, data)
+
+
+def read(store: stores.Store) -> tuple[Evaluation, ...]:
+    """Returns the evaluations of a run, by step."""
+    found = (store.get(key) for key in store.list(keys.EVALUATIONS))
+    return tuple(Evaluation.from_bytes(data) for data in found if data is not None)
+
+
+def flag(
+    evaluations: Sequence[Evaluation], facts: Facts
+) -> over_optimisation.Flag | None:
+    """Returns the first over-optimisation among evaluations; None for none.
+
+    Only those count whose prompts' scores are known, and rewards that all of them have.
+    """
+    known = [evaluation for evaluation in evaluations if TOTAL in evaluation.rewards]
+    if not known:
+        return None
+    held_out = [n for n in facts.held_out if all(n in e.rewards for e in known)]
+    return over_optimisation.find(
+        [evaluation.step for evaluation in known],
+        np.stack([evaluation.rewards[TOTAL] for evaluation in known]),
+        {name: np.stack([e.rewards[name] for e in known]) for name in held_out},
+        smoothing=facts.smoothing,
+    )

@@ -1,0 +1,138 @@
+"""Results of other commands that a report shows: ablations, studies, populations."""
+
+import dataclasses
+import json
+import pathlib
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from musicrl_jax.core import errors
+
+Row = TypeVar("Row")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """How well a variant of the preference model tells the preferred clip.
+
+    Attributes:
+      variant: what it is.
+      accuracy: share of pairs; `low` to `high` is its confidence interval.
+      pairs: that it was tested on.
+    """
+
+    variant: str
+    accuracy: float
+    low: float
+    high: float
+    pairs: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Duel:
+    """One model against another, from the first one's side.
+
+    Attributes:
+      a: the first model.
+      b: the other.
+      win: comparisons that a won, as a count or a share; likewise `tie` and `loss`.
+      win_rate: win / (win + loss); `low` to `high` is its confidence interval.
+      n: comparisons.
+    """
+
+    a: str
+    b: str
+    win: float
+    tie: float
+    loss: float
+    win_rate: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The three outcomes as shares of all."""
+        total = self.win + self.tie + self.loss
+        counts = {"win": self.win, "tie": self.tie, "loss": self.loss}
+        return {name: count / total for name, count in counts.items()}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """One model's mean opinion score with its interval, and its wins."""
+
+    name: str
+    mos: float
+    low: float
+    high: float
+    wins: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Votes:
+    """What raters, or a simulated population, said of pairs of models."""
+
+    comparisons: Sequence[Duel]
+    models: Sequence[Opinion] = ()
+
+
+def read_ablations(path: pathlib.Path) -> tuple[Ablation, ...]:
+    """Reads a list of rows, or a file with one under "rows".
+
+    Raises:
+      InputError: where the file is missing or of another form.
+    """
+    content = _read(path)
+    rows = content.get("rows") if isinstance(content, Mapping) else content
+    return _rows(path, rows, Ablation)
+
+
+def read_votes(path: pathlib.Path) -> Votes:
+    """Reads "comparisons", and "models" where there are any.
+
+    Raises:
+      InputError: where the file is missing or of another form.
+    """
+    content = _read(path)
+    if not isinstance(content, Mapping):
+        raise _other_form(path, "a JSON object with a list 'comparisons'")
+    duels = _rows(path, content.get("comparisons"), Duel)
+    if any(duel.win + duel.tie + duel.loss <= 0 for duel in duels):
+        raise _other_form(path, "at least one vote in each comparison")
+    models = content.get("models") or []
+    return Votes(comparisons=duels, models=_rows(path, models, Opinion))
+
+
+def _read(path: pathlib.Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise errors.InputError(
+            f"Results for a report are a readable JSON file; {path} is not ({error}). "
+            "Write it with the command that makes them."
+        ) from error
+
+
+def _rows(
+    path: pathlib.Path, rows: object, make: Callable[..., Row]
+) -> tuple[Row, ...]:
+    """Returns each row as a dataclass, every field turned into its type."""
+    kinds = typing.get_type_hints(make)
+    if not isinstance(rows, list):
+        raise _other_form(path, f"a list of rows of {', '.join(kinds)}")
+    try:
+        return tuple(
+            make(**{name: kind(row[name]) for name, kind in kinds.items()})
+            for row in rows
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise _other_form(path, f"rows of {', '.join(kinds)} ({reason})") from error
+
+
+def _other_form(path: pathlib.Path, wanted: str) -> errors.InputError:
+    return errors.InputError(
+        f"{path} must hold {wanted}. Write it with the command that makes it."
+    )

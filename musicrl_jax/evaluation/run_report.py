@@ -1,0 +1,264 @@
+"""The report of one or several runs: one HTML file, and a PNG and CSV a figure."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from musicrl_jax.core import errors
+from musicrl_jax.evaluation import (
+    bars,
+    charts,
+    figures,
+    page,
+    result_files,
+    run_charts,
+)
+from musicrl_jax.evaluation import facts as metric_facts
+
+CAPTIONS = {
+    "reward_vs_kl": (
+        "Rewards on held-out prompts against KL (figures 4 and 5 of the paper). Bands "
+        "are one standard error over prompts. A panel's title says whether runs were "
+        "rewarded for it or whether it was only measured."
+    ),
+    "reward_vs_step": (
+        "The same rewards against the update (figures 7 and 8 of the paper)."
+    ),
+    "courses": "What else was measured on the same clips.",
+    "time_shares": (
+        "Where the actors' time went, mean over the actors of a run. 'else' is loading "
+        "weights, storing clips and starting up."
+    ),
+    "ablations": (
+        "How often variants of the preference model tell the preferred clip, with "
+        "confidence intervals (figure 6 of the paper)."
+    ),
+    "study": (
+        "Raters' choices between two models, from the first one's side (figure 1 of "
+        "the paper); the win rate leaves ties out."
+    ),
+    "population": (
+        "Choices of a SIMULATED population, a program with a hidden taste, between two "
+        "models; no person listened."
+    ),
+}
+OUTCOMES = {"win": 2, "tie": 6, "loss": 1}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example:
+    """One held-out prompt before and after, the same seed, as FLAC files.
+
+    Attributes:
+      caption: the prompt.
+      before: the reference's clip.
+      after: the clip of the policy of `step`.
+      picture: PNG of both spectrograms.
+    """
+
+    caption: str
+    before: bytes
+    after: bytes
+    step: int
+    picture: bytes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunPart:
+    """What the report says of one run.
+
+    Attributes:
+      curves: what is drawn of it.
+      metrics: of its processes; None where no metric files are at hand.
+      chosen: the reason of `musicrl select`, empty where it was not called.
+      examples: prompts to listen to.
+      config: the resolved configuration.
+    """
+
+    curves: run_charts.RunCurves
+    metrics: metric_facts.RunFacts | None
+    chosen: str
+    examples: Sequence[Example]
+    config: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that a report shows.
+
+    Attributes:
+      runs: in the order of their colours.
+      ablations: of the preference model.
+      study: of raters; None for none.
+      population: simulated; None for none.
+    """
+
+    runs: Sequence[RunPart]
+    ablations: Sequence[result_files.Ablation] = ()
+    study: result_files.Votes | None = None
+    population: result_files.Votes | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A picture and its numbers."""
+
+    png: bytes
+    table: str
+
+
+def write(directory: pathlib.Path, report: Report) -> pathlib.Path:
+    """Writes `report.html` and `figures/`; returns the page's path.
+
+    Raises:
+      InputError: where the directory cannot be written to.
+    """
+    folder = directory / "figures"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        drawn = draw(report)
+        pictures = _pictures(report) | {name: x.png for name, x in drawn.items()}
+        for name, png in pictures.items():
+            (folder / f"{name}.png").write_bytes(png)
+        for name, chart in drawn.items():
+            (folder / f"{name}.csv").write_text(chart.table, encoding="utf-8")
+        path = directory / "report.html"
+        path.write_text(_render(report, pictures), encoding="utf-8")
+    except OSError as error:
+        raise errors.InputError(
+            f"A report needs a writable directory; {directory} failed with "
+            f"{error.strerror}. Choose another --out."
+        ) from error
+    return path
+
+
+def draw(report: Report) -> dict[str, Chart]:
+    """Returns charts by the names of `CAPTIONS`; those without data are left out."""
+    runs = [part.curves for part in report.runs]
+    panels = {
+        "reward_vs_kl": run_charts.reward_against_kl(runs),
+        "reward_vs_step": run_charts.reward_against_step(runs),
+        "courses": run_charts.courses(runs),
+    }
+    drawn = {
+        name: Chart(
+            png=figures.curves(some, one_legend=True), table=run_charts.as_csv(some)
+        )
+        for name, some in panels.items()
+        if some
+    }
+    times = [bar for run in runs if (bar := run_charts.time_shares(run)) is not None]
+    if times:
+        drawn["time_shares"] = _stacked(times, "Share of the actors' time")
+    if report.ablations:
+        drawn["ablations"] = _ablations(report.ablations)
+    if report.study is not None:
+        drawn["study"] = _duels(report.study, "Side by side, by raters")
+    if report.population is not None:
+        title = "Side by side, by a SIMULATED population"
+        drawn["population"] = _duels(report.population, title)
+    return drawn
+
+
+def notes(runs: Sequence[run_charts.RunCurves]) -> list[str]:
+    """Returns what a reader has to know of the curves, one paragraph each."""
+    found = []
+    references = dict.fromkeys(run.kl_ref for run in runs)
+    if len(references) > 1:
+        said = "; ".join(f"{run.name} from {run.kl_ref}" for run in runs)
+        found.append(
+            "Curves of different KL references share the KL axis, so that equal KL is "
+            f"not equal distance from one model. KL is measured: {said}."
+        )
+    found += [f"{r.name}: {r.flag.words}." for r in runs if r.flag is not None]
+    silent = [r.name for r in runs if not any(e.rewards for e in r.evaluations)]
+    if silent:
+        found.append(
+            "No scores by prompt are at hand, so over-optimisation was not looked for: "
+            f"{', '.join(silent)}."
+        )
+    return found
+
+
+def _stacked(
+    rows: Sequence[bars.StackedBar], title: str, styles: Mapping[str, int] | None = None
+) -> Chart:
+    table = [
+        (row.label, name, f"{share:.6g}")
+        for row in rows
+        for name, share in row.shares.items()
+    ]
+    return Chart(
+        png=bars.stacked(rows, title, styles),
+        table=_csv(("bar", "part", "share"), table),
+    )
+
+
+def _duels(votes: result_files.Votes, title: str) -> Chart:
+    rows = [
+        bars.StackedBar(
+            label=f"{duel.a} vs {duel.b}",
+            shares=duel.shares,
+            note=f"win rate {duel.win_rate:.0%} [{duel.low:.0%}, {duel.high:.0%}], "
+            f"n = {duel.n}",
+        )
+        for duel in votes.comparisons
+    ]
+    names = [field.name for field in dataclasses.fields(result_files.Duel)]
+    table = [dataclasses.astuple(duel) for duel in votes.comparisons]
+    return Chart(png=bars.stacked(rows, title, OUTCOMES), table=_csv(names, table))
+
+
+def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
+    points = [
+        bars.Interval(
+            label=row.variant,
+            value=100 * row.accuracy,
+            low=100 * row.low,
+            high=100 * row.high,
+            note=f"(n = {row.pairs:,})",
+        )
+        for row in rows
+    ]
+    names = [field.name for field in dataclasses.fields(result_files.Ablation)]
+    return Chart(
+        png=bars.intervals(
+            points, "Ablations of the preference model", "accuracy in %", 50.0
+        ),
+        table=_csv(names, [dataclasses.astuple(row) for row in rows]),
+    )
+
+
+def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _pictures(report: Report) -> dict[str, bytes]:
+    """Returns the pictures of single runs: lag and waits, spectrograms."""
+    found = {}
+    for number, part in enumerate(report.runs):
+        if part.metrics is not None and part.metrics.learner:
+            found[f"waits_{number}"] = charts.lag_and_waiting(part.metrics)
+        for place, example in enumerate(part.examples):
+            found[f"prompt_{number}_{place}"] = example.picture
+    return found
+
+
+def _render(report: Report, pictures: Mapping[str, bytes]) -> str:
+    template = page.environment(pictures).get_template("runs.html.j2")
+    return template.render(
+        report=report,
+        notes=notes([part.curves for part in report.runs]),
+        charts={name: text for name, text in CAPTIONS.items() if name in pictures},
+        waits_caption=charts.CAPTIONS["lag_and_waiting"],
+        waits=[
+            {} if part.metrics is None else run_charts.waits(part.metrics)
+            for part in report.runs
+        ],
+    )

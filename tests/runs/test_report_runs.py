@@ -1,0 +1,152 @@
+"""`musicrl report`: what stands in the page, the tables and the pictures."""
+
+import base64
+import csv
+import io
+import re
+
+import measured_runs
+import pytest
+import soundfile
+from matplotlib import image
+
+from musicrl_jax.cli import main
+from musicrl_jax.core import errors
+from musicrl_jax.runs import report_runs, select_policy
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Returns the folder of a report of R, U and RU, which starts from R."""
+    folder = tmp_path_factory.mktemp("report")
+    first = measured_runs.write_run(folder / "musicrl_r", turn=3)
+    runs = [
+        str(first),
+        str(measured_runs.write_run(folder / "musicrl_u", scale=0.8)),
+        str(measured_runs.write_run(folder / "musicrl_ru", kl_ref="musicrl_r")),
+    ]
+    select_policy.select(runs[0])
+    paths = measured_runs.write_results(folder)
+    options = report_runs.ReportOptions(out=folder / "out", base="MusicLM", **paths)
+    report_runs.write(runs, options)
+    return folder / "out"
+
+
+def page(written):
+    return (written / "report.html").read_text(encoding="utf-8")
+
+
+def table(written, name):
+    text = (written / "figures" / f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_page_needs_nothing_else(written):
+    sources = re.findall(r'(?:src|href)="([^"]{0,60})', page(written))
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    assert "http" not in re.sub(r"base64,[^\"]+", "", page(written))
+    assert "<script" not in page(written)
+
+
+def test_text_is_escaped(written):
+    assert "<b>tango" not in page(written)
+    assert "a &lt;b&gt;tango&lt;/b&gt; &amp; more" in page(written)
+
+
+def test_every_figure_is_a_picture_with_its_numbers(written):
+    names = {
+        "reward_vs_kl", "reward_vs_step", "courses", "time_shares", "ablations",
+        "study", "population",
+    }  # fmt: skip
+    folder = written / "figures"
+    assert {path.stem for path in folder.glob("*.csv")} == names
+    for name in names:
+        assert image.imread(folder / f"{name}.png").std() > 0.02, name
+
+
+def test_curves_name_their_reference_and_their_points(written):
+    rows = [row for row in table(written, "reward_vs_kl") if row["kind"] == "curve"]
+    assert {row["curve"] for row in rows} == {
+        "musicrl_r (KL from MusicLM)",
+        "musicrl_u (KL from MusicLM)",
+        "musicrl_ru (KL from musicrl_r)",
+    }
+    quality = [
+        float(row["y"])
+        for row in rows
+        if row["panel"].startswith("quality") and row["curve"].startswith("musicrl_r ")
+    ]
+    assert quality == pytest.approx([3.0, 3.1, 3.2, 3.3, 3.0, 2.7], abs=0.03)
+    assert {row["panel"] for row in rows} == {
+        "loudness (trained)", "quality (held out)", "text_adherence (held out)",
+    }  # fmt: skip
+    assert all(float(row["standard_error"]) > 0 for row in rows)
+
+
+def test_starts_turns_and_choices_are_marked(written):
+    marks = [
+        (row["kind"], float(row["x"]))
+        for row in table(written, "reward_vs_step")
+        if row["kind"] != "curve" and row["panel"].startswith("quality")
+    ]
+    start = "start of a run with another reference"
+    # RU starts at its own step 0, which is R's step 30.
+    assert sorted(marks) == [
+        ("over-optimisation from here", 30.0),
+        ("selected", 30.0),
+        (start, 0.0),
+        (start, 30.0),
+    ]
+
+
+def test_different_references_and_turns_are_said(written):
+    assert "Curves of different KL references share the KL axis" in page(written)
+    assert "musicrl_ru from musicrl_r" in page(written)
+    assert "musicrl_r: quality fell by" in page(written)
+
+
+def test_simulated_voters_are_called_so_and_raters_are_not(written):
+    text = page(written)
+    assert "SIMULATED population" in text
+    assert text.count("<td>3.82</td>") == 1
+
+
+def test_parts_of_the_actors_time_add_up(written):
+    shares = {}
+    for row in table(written, "time_shares"):
+        shares.setdefault(row["bar"], {})[row["part"]] = float(row["share"])
+    assert shares["musicrl_r"]["decode"] == pytest.approx(0.29)
+    assert shares["musicrl_r"]["render, else"] == pytest.approx(0.01)
+    assert shares["musicrl_r"]["reward/text_adherence"] == pytest.approx(0.07)
+    assert sum(shares["musicrl_r"].values()) == pytest.approx(1.0)
+
+
+def test_before_and_after_can_be_heard(written):
+    found = re.findall(r"data:audio/flac;base64,([^\"]+)", page(written))
+    assert len(found) == 3 * 2 * 2
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(found[0])))
+    assert (len(samples), rate) == (measured_runs.RATE, measured_runs.RATE)
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path):
+    runs = [measured_runs.write_run(tmp_path / x / "run", steps=(0, 1)) for x in "ab"]
+    main_arguments = ["report", *map(str, runs), "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as ended:
+        main.main(main_arguments)
+    assert not ended.value.code
+    rows = table(tmp_path / "out", "courses")
+    assert {row["curve"] for row in rows} == set(map(str, runs))
+
+
+def test_what_cannot_be_shown_is_explained(tmp_path):
+    run = measured_runs.write_run(tmp_path / "run", steps=(0, 1))
+    (tmp_path / "study.json").write_text('{"comparisons": [{"a": "R"}]}')
+    for name, message in (("study.json", "rows of a, b, win"), ("no.json", "is not")):
+        options = report_runs.ReportOptions(out=tmp_path, study=tmp_path / name)
+        with pytest.raises(errors.InputError, match=message):
+            report_runs.write([str(run)], options)
+    (tmp_path / "file").write_text("")
+    options = report_runs.ReportOptions(out=tmp_path / "file")
+    with pytest.raises(errors.InputError, match="writable directory"):
+        report_runs.write([str(run)], options)

@@ -1,0 +1,81 @@
+"""`musicrl select` on run directories whose best step is known."""
+
+import json
+
+import measured_runs
+import numpy as np
+import pytest
+
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.cli import main
+from musicrl_jax.core import errors, writers
+from musicrl_jax.runs import select_policy
+from musicrl_jax.transport import configuration, keys
+from musicrl_jax.transport import store as stores
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """A run whose quality is best at step 30."""
+    return measured_runs.write_run(tmp_path_factory.mktemp("runs") / "r", turn=3)
+
+
+def test_the_best_step_before_the_turn_is_written(turned, tmp_path):
+    out = tmp_path / "best.safetensors"
+    found = select_policy.select(str(turned), score="loudness", out=str(out))
+    # Loudness is best at 50, but quality has turned at 30.
+    assert (found.step, found.kl, found.kl_ref) == (30, 10.5, "base")
+    assert found.runner_up is not None
+    assert found.runner_up.step == 20
+    np.testing.assert_array_equal(weights.read_leaves(out)["leaf"], np.full((2, 2), 30))
+    kept = json.loads((turned / "selected.json").read_text())
+    assert (kept["step"], kept["reason"]) == (30, found.reason)
+    assert "not after step 30, where quality turns" in found.reason
+
+
+def test_a_smaller_budget_gives_an_earlier_step(turned):
+    assert select_policy.select(str(turned), kl_budget=8.0).step == 20
+
+
+def test_only_kept_policies_are_chosen(tmp_path):
+    run = measured_runs.write_run(tmp_path / "r")
+    stores.open_store(str(run)).delete(keys.policy_key(50))
+    found = select_policy.select(str(run), score="quality")
+    assert found.step == 40
+    assert "those kept and within" in found.reason
+
+
+def test_the_command_prints_step_reason_and_runner_up(turned, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main.main(["select", str(turned), "--score", "quality"])
+    assert not ended.value.code
+    printed = capsys.readouterr().out
+    assert printed.startswith("step:      30\nreason:    Best quality (3.3")
+    assert "runner-up: step 20" in printed
+    with pytest.raises(SystemExit):
+        main.main(["select", str(turned), "--score", "quality", "--json"])
+    assert json.loads(capsys.readouterr().out)["step"] == 30
+
+
+def test_what_cannot_be_selected_is_explained(turned, tmp_path):
+    with pytest.raises(errors.InputError, match=r"holds config/run\.json"):
+        select_policy.select(str(tmp_path))
+    with pytest.raises(errors.InputError, match="loudness, quality, text_adherence"):
+        select_policy.select(str(turned), score="mos")
+    with pytest.raises(errors.InputError, match=r"the least KL .* is 0\."):
+        select_policy.select(str(turned), kl_budget=-1.0)
+
+
+def test_a_run_that_kept_means_alone_has_a_choice_but_no_policy(tmp_path):
+    run = tmp_path / "old"
+    config = {"learner": {"kl_budget_nats": 20.0}, "reward": {"text_adherence": 1.0}}
+    store = stores.open_store(str(run))
+    store.put_if_absent(configuration.TEXT, json.dumps(config).encode())
+    with pytest.raises(errors.InputError, match="there are none"):
+        select_policy.select(str(run))
+    writer = writers.JsonLinesWriter(run / "metrics" / "evaluator.jsonl")
+    for step, reward in ((0, 0.1), (12, 0.3), (24, 0.2)):
+        writer.write(step, {"reward/total": reward, "kl/sequence": step / 10})
+    assert select_policy.select(str(run)).step == 12
+    with pytest.raises(errors.InputError, match="step_00000012"):
+        select_policy.select(str(run), out=str(tmp_path / "x.safetensors"))
