@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import listen, look, output, prepare, sources, train
+from musicrl_jax.cli import launch, listen, look, output, prepare, sources, train
 from musicrl_jax.core import errors
 
 INTERRUPTED = 130
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(launch.app)
 
 
 @app.callback()
