@@ -50,3 +50,22 @@ def checked_files(
         found.append(str(path.relative_to(inside[0])))
     bindings.resolve("RunConfig", paths, gin_param or (), {"run_dir": run_dir})
     return tuple(found)
+
+
+def role_arguments(
+    role: Role,
+    run_dir: str,
+    gin_file: Sequence[str] | None,
+    gin_param: Sequence[str] | None,
+) -> tuple[str, ...]:
+    """Returns the words after `musicrl` that start a role of a run.
+
+    Raises:
+      InputError: see `checked_files`.
+    """
+    words = [str(role), "--run_dir", run_dir]
+    for file in checked_files(run_dir, gin_file, gin_param):
+        words += ["--gin_file", file]
+    for binding in gin_param or ():
+        words += ["--gin_param", binding]
+    return tuple(words)

@@ -60,12 +60,8 @@ def tpu_vm(
     from musicrl_jax.runs import gcloud, gcloud_calls, tpu_topology
     from musicrl_jax.runs import tpu_vm as slices
 
-    arguments = [role, "--run_dir", run_dir]
-    for file in launch_options.checked_files(run_dir, gin_file, gin_param):
-        arguments += ["--gin_file", file]
-    for binding in gin_param or ():
-        arguments += ["--gin_param", binding]
-    arguments += ["--actor_id", str(actor_id)] if role == Role.ACTOR else []
+    arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
+    number = ("--actor_id", str(actor_id)) if role == Role.ACTOR else ()
     alone = role != Role.LEARNER
     commands = gcloud.Commands(
         name=name,
@@ -73,7 +69,7 @@ def tpu_vm(
         project=project,
         topology=tpu_topology.parse(topology, one_host_for=role if alone else ""),
         role=role,
-        arguments=tuple(arguments),
+        arguments=(*arguments, *number),
         spot=spot,
         service_account=service_account,
     )

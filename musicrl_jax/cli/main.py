@@ -11,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import launch, listen, look, output, prepare, sources, train
+from musicrl_jax.cli import (
+    launch,
+    listen,
+    look,
+    output,
+    prepare,
+    sources,
+    sweeps,
+    train,
+)
 from musicrl_jax.core import errors
 
 INTERRUPTED = 130
@@ -21,6 +30,7 @@ COMMANDS = (
     *sources.COMMANDS,
     *prepare.COMMANDS,
     *look.COMMANDS,
+    *sweeps.COMMANDS,
 )
 
 app = typer.Typer(
