@@ -19,7 +19,7 @@ class Role(enum.StrEnum):
 
 RunUrl = Annotated[str, typer.Option("--run_dir", help="Bucket URL of the run.")]
 Name = Annotated[
-    str, typer.Option("--name", help="Of what is made: up to 40 of a-z, 0-9 and -.")
+    str, typer.Option("--name", help="Of what is made: up to 30 of a-z, 0-9 and -.")
 ]
 
 

@@ -7,7 +7,7 @@ from musicrl_jax.core import errors
 from musicrl_jax.runs import tpu_topology
 
 ROLES = ("learner", "evaluator", "actor")
-MAX_NAME = 40  # leaves room for role, numbers and a hash in the 63 of a host name
+MAX_NAME = 30  # leaves room for role, numbers and a hash in the 63 of a host name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

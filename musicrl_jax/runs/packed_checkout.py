@@ -1,34 +1,40 @@
-"""The files of a checkout, packed for machines that are to run it."""
+"""What a machine needs of a checkout to run its roles, packed into one file."""
 
 import pathlib
-import subprocess
 import tarfile
 
 from musicrl_jax.core import errors
 
 CHECKOUT = pathlib.Path(__file__).parents[2]
+NEEDED = (
+    "LICENSE",
+    "README.md",
+    "gin",
+    "musicrl_jax",
+    "pyproject.toml",
+    "requirements.lock",
+    "setup.cfg",
+)
+OPTIONAL = ("networks",)  # those of the user
 
 
-def pack(target: pathlib.Path, checkout: pathlib.Path = CHECKOUT) -> int:
-    """Writes a .tar.gz of what git knows or does not ignore; returns how many files.
+def pack(target: pathlib.Path, checkout: pathlib.Path = CHECKOUT) -> None:
+    """Writes a .tar.gz of the package, the gin files, and `networks` if it is there.
 
     Raises:
       InputError: `checkout` is none.
     """
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=checkout,
-        capture_output=True,
-        check=False,
-    )
-    names = sorted(name for name in listed.stdout.decode().split("\0") if name)
-    if listed.returncode or not (checkout / "setup.cfg").is_file():
+    missing = [name for name in NEEDED if not (checkout / name).exists()]
+    if missing:
         raise errors.InputError(
-            f"TPU VMs are sent a git checkout of musicrl_jax; {checkout} is none. "
-            "Install the package from a checkout with `make install`."
+            f"TPU VMs are sent a checkout of musicrl_jax; {checkout} lacks "
+            f"{', '.join(missing)}. Install the package with `make install` there."
         )
-    present = [name for name in names if (checkout / name).is_file()]
+    present = [name for name in OPTIONAL if (checkout / name).exists()]
     with tarfile.open(target, "w:gz", compresslevel=1) as archive:
-        for name in present:
-            archive.add(checkout / name, arcname=name)
-    return len(present)
+        for name in (*NEEDED, *present):
+            archive.add(checkout / name, arcname=name, filter=_without_caches)
+
+
+def _without_caches(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in pathlib.PurePath(entry.name).parts else entry

@@ -33,7 +33,7 @@ class Limits:
     poll_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.tries < 1 or not min(self.wait_seconds, self.poll_seconds) > 0:
+        if not (self.tries >= 1 and self.wait_seconds > 0 and self.poll_seconds > 0):
             raise errors.InputError(
                 "There must be a try or more, and waits above 0 s; got "
                 f"{self.tries}, {self.wait_seconds} and {self.poll_seconds}."
