@@ -178,6 +178,17 @@ def test_slurm_queues_again_what_may_go_on(slurm, code, restarts, again):
     assert ("scontrol: requeue 60_2" in made) == again
 
 
+def test_slurm_queues_nothing_again_that_a_person_stopped(slurm, fake, monkeypatch):
+    monkeypatch.setenv("RUN_DIR", str(fake))
+    (fake / "stop").touch()
+    (fake / "trials.txt").write_text("musicrl a\nmusicrl b\n")
+    (fake / "trials.txt.stop").touch()
+    for script in ("run.sbatch", "actors.sbatch", "trials.sbatch"):
+        ended, made = slurm(script, 143, 0, "trials.txt")
+        assert ended == 143
+        assert not [call for call in made if "requeue" in call]
+
+
 def test_slurm_runs_the_line_of_a_trial(slurm, fake):
     (fake / "trials.txt").write_text("musicrl a\nmusicrl b --x 'y z'\nmusicrl c\n")
     ended, made = slurm("trials.sbatch", 143, 0, "trials.txt")
