@@ -2,7 +2,7 @@
 
 import pathlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from musicrl_jax.cli import options, output, sweep_options
@@ -59,9 +59,16 @@ def sweep(
     if json:
         output.show({"best": best, "trials": rows}, as_json=True)
     else:
-        output.show(rows, as_json=False)
+        output.show([_short(row) for row in rows], as_json=False)
         print(f"\nbest by {metric}: {best['trial'] if best else 'none has it yet'}")
     sweep_results.check_none_failed(rows, folder)
+
+
+def _short(row: Mapping[str, object]) -> dict[str, object]:
+    """Returns a row as the terminal shows it."""
+    numbers = {name: f"{x:.4g}" for name, x in row.items() if isinstance(x, float)}
+    absent = {name: "-" for name, x in row.items() if x is None}
+    return dict(row) | numbers | absent
 
 
 def _print_commands(

@@ -99,11 +99,15 @@ class Commands:
 
     def start(self) -> list[str]:
         """Starts the role on all workers, unless it runs there already."""
-        role = shlex.join([f".venv/bin/{FOLDER}", *self.arguments])
+        # Without TPUs the role must fail, not go on with the processor.
+        role = shlex.join(
+            ["env", "JAX_PLATFORMS=tpu,cpu", ".venv/bin/musicrl", *self.arguments]
+        )
         once = f"rm -f {EXIT_FILE}; {role}; echo $? > {EXIT_FILE}"
         return self._on_all(
-            f"cd ~/{FOLDER} && (setsid nohup flock --nonblock {LOCK} "
-            f"sh -c {shlex.quote(once)} > {LOG} 2>&1 < /dev/null &)"
+            f"cd ~/{FOLDER} && if flock --nonblock {LOCK} true; then "
+            f"(setsid nohup flock --nonblock {LOCK} sh -c {shlex.quote(once)} "
+            f">> {LOG} 2>&1 < /dev/null &) fi"
         )
 
     def poll(self) -> list[str]:

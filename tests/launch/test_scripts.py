@@ -18,7 +18,7 @@ echo "$*" >> "$FAKE/calls"
 answer() { head -n 1 "$FAKE/$1"; sed -i 1d "$FAKE/$1"; }
 case "$*" in
   *"queued-resources list"*) answer states ;;
-  *"if flock"*) answer roles ;;
+  *"echo absent"*) answer roles ;;
 esac
 """
 RECORD = """#!/bin/sh

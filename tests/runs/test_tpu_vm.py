@@ -1,7 +1,10 @@
 """A TPU VM's role through queueing, pre-emption and failure, without gcloud."""
 
+import os
 import pathlib
+import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -198,6 +201,53 @@ def test_lines_for_gcloud():
     for line in (spot.copy(ARCHIVE), spot.install(), spot.start(), spot.poll()):
         assert "--worker=all" in line
     assert "--force" in spot.delete()
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Runs what a worker of a slice is told, with a role that waits for a file."""
+    role = tmp_path / "musicrl" / ".venv" / "bin" / "musicrl"
+    role.parent.mkdir(parents=True)
+    role.write_text(
+        '#!/bin/sh\necho "$JAX_PLATFORMS $*" >> ~/starts\n'
+        "while [ ! -e ~/end ]; do sleep 0.02; done\nexit 7\n"
+    )
+    role.chmod(0o755)
+
+    def tell(line):
+        (command,) = [w for w in line if w.startswith("--command=")]
+        done = subprocess.run(
+            ["bash", "-c", command.removeprefix("--command=")],
+            env=os.environ | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        )
+        return done.stdout.strip()
+
+    return tell
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_worker_runs_its_role_once_detached_and_keeps_its_code(worker, tmp_path):
+    lines = commands()
+    assert worker(lines.poll()) == "absent"
+    worker(lines.start())
+    wait_for((tmp_path / "starts").exists)
+    assert worker(lines.poll()) == "running"
+    worker(lines.start())
+    (tmp_path / "end").touch()
+    wait_for(lambda: worker(lines.poll()) != "running")
+    assert worker(lines.poll()) == "7"
+    starts = (tmp_path / "starts").read_text()
+    assert starts == "tpu,cpu learner --run_dir gs://b/run1\n"
 
 
 @pytest.mark.parametrize(
