@@ -8,9 +8,10 @@ from musicrl_jax.cli import bindings, configurables, gin_files, running
 from musicrl_jax.core import errors
 from musicrl_jax.runs import sweep, sweep_space
 
+PRETRAIN = "pretrain_"
 TASKS = (
     "finetune",
-    *(name for name in configurables.COMMANDS if name.startswith("pretrain_")),
+    *(name for name in configurables.COMMANDS if name.startswith(PRETRAIN)),
 )
 
 
@@ -81,6 +82,10 @@ def make_trials(
         arguments = ["--run_dir", run_dir]
         arguments += [word for file in names for word in ("--gin_file", file)]
         arguments += [word for param in params for word in ("--gin_param", param)]
+        if task.startswith(PRETRAIN):
+            # Or all trials would write the one file that pretraining is meant for.
+            weights = f"{run_dir}/{task.removeprefix(PRETRAIN)}.safetensors"
+            arguments += ["--out", weights]
         trials.append(
             sweep.Trial(
                 index=index,

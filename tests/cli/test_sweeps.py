@@ -148,3 +148,22 @@ def test_prints_a_line_for_each_open_trial(musicrl, tmp_path):
 def test_the_default_command_is_that_of_the_task():
     words = sweep_trials.read_template(None, "pretrain_musiclm")
     assert words == ("musicrl", "pretrain", "musiclm", "{arguments}")
+
+
+def test_trials_of_pretraining_write_their_own_weights(musicrl):
+    code, out, _ = musicrl(
+        *(
+            "--task",
+            "pretrain_musiclm",
+            "--vary",
+            "PretrainConfig.learning_rate=1e-4,1e-3",
+        ),
+        "--print_commands",
+    )
+    assert code == 0
+    lines = [shlex.split(line) for line in out.splitlines()]
+    for words in lines:
+        assert words[:3] == ["musicrl", "pretrain", "musiclm"]
+        folder = words[words.index("--run_dir") + 1]
+        assert words[words.index("--out") + 1] == f"{folder}/musiclm.safetensors"
+    assert len({words[4] for words in lines}) == 2
