@@ -14,6 +14,7 @@ import typer
 from musicrl_jax.cli import (
     ask,
     judge,
+    launch,
     listen,
     look,
     output,
@@ -21,6 +22,7 @@ from musicrl_jax.cli import (
     prepare,
     sources,
     study,
+    sweeps,
     train,
 )
 from musicrl_jax.core import errors
@@ -35,6 +37,7 @@ COMMANDS = (
     *look.COMMANDS,
     *judge.COMMANDS,
     *plan.COMMANDS,
+    *sweeps.COMMANDS,
 )
 
 app = typer.Typer(
@@ -47,6 +50,7 @@ app = typer.Typer(
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(study.app, name="study")
+app.add_typer(launch.app)
 
 
 @app.callback()

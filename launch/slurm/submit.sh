@@ -1,0 +1,28 @@
+#!/bin/sh
+# A run on Slurm: learner and evaluator as one job, actors as an array.
+#   launch/slurm/submit.sh RUN_DIR GIN_FILE ACTORS [option of sbatch for actors ...]
+# The sizes of the jobs stand at the top of run.sbatch and actors.sbatch.
+# --dry_run, as the first argument, prints the lines.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+lead=
+if [ "${1:-}" = --dry_run ]; then
+  lead="echo"
+  shift
+fi
+if [ $# -lt 3 ]; then
+  echo "usage: submit.sh [--dry_run] RUN_DIR GIN_FILE ACTORS [option of sbatch ...]" >&2
+  exit 2
+fi
+RUN_DIR=$1
+GIN_FILE=$2
+last=$(($3 - 1))
+shift 3
+if [ "$last" -lt 0 ]; then
+  echo "submit.sh: there must be an actor or more; got $((last + 1))" >&2
+  exit 2
+fi
+export RUN_DIR GIN_FILE
+[ -z "$lead" ] || echo "RUN_DIR=$RUN_DIR GIN_FILE=$GIN_FILE"
+$lead sbatch "$here/run.sbatch"
+$lead sbatch --array="0-$last" "$@" "$here/actors.sbatch"

@@ -1,0 +1,99 @@
+"""`musicrl launch tpu_vm`: one role of a run on a Cloud TPU slice."""
+
+import pathlib
+import shlex
+import tempfile
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from musicrl_jax.cli import launch_options, options, output
+
+if TYPE_CHECKING:
+    from musicrl_jax.runs import tpu_vm as slices
+
+Role = launch_options.Role
+Zone = Annotated[str, typer.Option("--zone", help="Such as us-east5-a.")]
+Topology = Annotated[str, typer.Option("--topology", help="Such as v5e:4x4.")]
+Project = Annotated[str, typer.Option("--project", help="Default: gcloud's own.")]
+ActorId = Annotated[int, typer.Option("--actor_id", min=0, help="Number of an actor.")]
+Spot = Annotated[bool, typer.Option("--spot", help="Cheaper, but may be taken away.")]
+Account = Annotated[
+    str, typer.Option("--service_account", help="With rights on the bucket.")
+]
+Tries = Annotated[int, typer.Option("--tries", min=1, help="Starts of the role.")]
+WaitSeconds = Annotated[
+    float, typer.Option("--wait_seconds", help="Longest wait for a slice.")
+]
+PollSeconds = Annotated[
+    float, typer.Option("--poll_seconds", help="Pause between two looks.")
+]
+Delete = Annotated[bool, typer.Option("--delete", help="Only give the slice back.")]
+DeleteWhenDone = Annotated[
+    bool, typer.Option("--delete_when_done", help="Give the slice back in the end.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry_run", help="Print gcloud's lines; run none.")
+]
+
+
+def tpu_vm(
+    role: Annotated[Role, typer.Argument(help="What the slice runs.")],
+    name: launch_options.Name,
+    zone: Zone,
+    topology: Topology,
+    run_dir: launch_options.RunUrl,
+    project: Project = "",
+    actor_id: ActorId = 0,
+    spot: Spot = False,
+    service_account: Account = "",
+    tries: Tries = 10,
+    wait_seconds: WaitSeconds = 21600.0,
+    poll_seconds: PollSeconds = 60.0,
+    delete: Delete = False,
+    delete_when_done: DeleteWhenDone = False,
+    dry_run: DryRun = False,
+    gin_file: options.GinFiles = None,
+    gin_param: options.GinParams = None,
+) -> None:
+    """Run one role on a Cloud TPU slice, again after each pre-emption."""
+    from musicrl_jax.runs import gcloud, gcloud_calls, tpu_topology
+    from musicrl_jax.runs import tpu_vm as slices
+
+    arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
+    number = ("--actor_id", str(actor_id)) if role == Role.ACTOR else ()
+    alone = role != Role.LEARNER
+    commands = gcloud.Commands(
+        name=name,
+        zone=zone,
+        project=project,
+        topology=tpu_topology.parse(topology, one_host_for=role if alone else ""),
+        role=role,
+        arguments=(*arguments, *number),
+        spot=spot,
+        service_account=service_account,
+    )
+    limits = slices.Limits(
+        tries=tries, wait_seconds=wait_seconds, poll_seconds=poll_seconds
+    )
+    if dry_run:
+        lines = gcloud.smooth(commands, delete=delete, last=delete_when_done)
+        print("\n".join(map(shlex.join, lines)))
+        return
+    machine = slices.TpuVm(
+        commands=commands, call=gcloud_calls.call, limits=limits, report=output.error
+    )
+    if not delete:
+        _run(machine)
+    if delete or delete_when_done:
+        machine.delete()
+
+
+def _run(machine: "slices.TpuVm") -> None:
+    """Sends the checkout along and watches the role until it is done."""
+    from musicrl_jax.runs import gcloud, packed_checkout
+
+    with tempfile.TemporaryDirectory() as folder:
+        archive = pathlib.Path(folder) / gcloud.ARCHIVE
+        packed_checkout.pack(archive)
+        machine.run(archive)

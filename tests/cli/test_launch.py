@@ -1,0 +1,109 @@
+"""`musicrl launch`: what is refused here costs nothing there."""
+
+import json
+import os
+import shlex
+
+import pytest
+
+from musicrl_jax.cli import main
+
+SLICE = ("--name", "run1", "--zone", "zone-a", "--topology", "v5e:4x4")
+RUN = ("--run_dir", "gs://bucket/run1", "--gin_file", "musicrl_mulan")
+GKE = (
+    "--name",
+    "run1",
+    "--image",
+    "image",
+    "--learner",
+    "v5e:4x4",
+    "--actor",
+    "v5e:2x4",
+)
+
+
+@pytest.fixture
+def launch(capsys):
+    """Runs a command in this process: (exit code, standard output, error lines)."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main.main(["launch", *arguments])
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err.splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize("engine", ["gke", "tpu_vm"])
+def test_every_engine_has_help(launch, engine):
+    code, out, lines = launch(engine, "--help")
+    assert (code, lines) == (0, [])
+    assert "--run_dir" in out
+
+
+def test_prints_a_manifest(launch):
+    code, out, _ = launch("gke", *GKE, *RUN, "--role", "actor", "--actors", "7")
+    assert code == 0
+    ((job,),) = [i["spec"]["replicatedJobs"] for i in json.loads(out)["items"]]
+    assert (job["name"], job["replicas"]) == ("actor", 7)
+    command = job["template"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[4:6] == ["--gin_file", "gin/experiments/musicrl_mulan.gin"]
+
+
+def test_a_dry_run_prints_lines_that_a_shell_reads(launch):
+    odd = "RunConfig.captions='my captions; rm -rf $HOME.jsonl'"
+    code, out, _ = launch(
+        "tpu_vm", "learner", *SLICE, *RUN, "--gin_param", odd, "--dry_run"
+    )
+    assert code == 0
+    lines = [shlex.split(line) for line in out.splitlines()]
+    assert {tuple(line[:3]) for line in lines} == {("gcloud", "compute", "tpus")}
+    (start,) = [line for line in lines if "setsid" in out and "setsid" in str(line)]
+    (remote,) = [w.removeprefix("--command=") for w in start if "setsid" in w]
+    words = shlex.split(remote)
+    role = words[words.index("-c") + 1].split("; ", 1)[1].rpartition("; ")[0]
+    assert shlex.split(role) == [
+        *("env", "JAX_PLATFORMS=tpu,cpu", ".venv/bin/musicrl", "learner"),
+        *("--run_dir", "gs://bucket/run1"),
+        *("--gin_file", "gin/experiments/musicrl_mulan.gin", "--gin_param", odd),
+    ]
+
+
+def test_a_dry_run_of_giving_back_deletes_only(launch):
+    _, out, _ = launch("tpu_vm", "learner", *SLICE, *RUN, "--delete", "--dry_run")
+    verbs = [line.split()[4] for line in out.splitlines()]
+    assert verbs == ["list", "delete"]
+
+
+def test_a_slice_is_given_back_on_request(launch, tmp_path, monkeypatch):
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text(f"#!/bin/sh\necho run1 ACTIVE\necho $4 >> {tmp_path}/calls\n")
+    gcloud.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert launch("tpu_vm", "learner", *SLICE, *RUN, "--delete")[0] == 0
+    assert (tmp_path / "calls").read_text().split() == ["list", "delete"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("gke", *GKE, *RUN, "--gin_param", "LearnerConfig.stepz=1"), "stepz"),
+        (("gke", *GKE, "--run_dir", "runs/1"), "bucket"),
+        (("gke", *GKE, *RUN, "--actor", "v5e:4x4"), "one host"),
+        (("gke", *GKE, *RUN, "--role", "trainer"), "--role"),
+        (("gke", *GKE, "--run_dir", "gs://b/r", "--gin_file", "OUTSIDE"), "checkout"),
+        (("tpu_vm", "actor", *SLICE, *RUN, "--dry_run"), "one host"),
+        (("tpu_vm", "learner", *SLICE, *RUN, "--tries", "0"), "--tries"),
+        (("tpu_vm", "learner", *SLICE, *RUN, "--wait_seconds", "0"), "waits above 0"),
+        (("tpu_vm", *SLICE, *RUN), "'role'"),
+    ],
+)
+def test_refusals_are_one_line(launch, tmp_path, arguments, word):
+    outside = tmp_path / "mine.gin"
+    outside.write_text("include 'gin/experiments/musicrl_mulan.gin'\n")
+    arguments = [str(outside) if a == "OUTSIDE" else a for a in arguments]
+    code, out, lines = launch(*arguments)
+    assert (code, out) == (2, "")
+    assert len(lines) == 1
+    assert word in lines[0]

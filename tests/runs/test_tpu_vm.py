@@ -1,0 +1,291 @@
+"""A TPU VM's role through queueing, pre-emption and failure, without gcloud."""
+
+import os
+import pathlib
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+from musicrl_jax.core import errors
+from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout, tpu_topology, tpu_vm
+
+ARCHIVE = pathlib.Path("musicrl.tar.gz")
+NAME = "run1"
+
+
+def commands(topology="v5e:4x4", **fields):
+    return gcloud.Commands(
+        name=NAME,
+        zone="zone-a",
+        topology=tpu_topology.parse(topology),
+        role="learner",
+        arguments=("learner", "--run_dir", "gs://b/run1"),
+        **fields,
+    )
+
+
+class Cloud:
+    """Plays gcloud: queued resources that move on as looks go by.
+
+    Attributes:
+      plays: for each slice made, what the looks at it meet in turn: a state, or an
+        answer of the workers while it is active; the last one stays.
+      calls: the verb of each call.
+    """
+
+    def __init__(self, *plays):
+        self.plays = [list(play) for play in plays]
+        self.calls = []
+        self.exists = False
+        self.seconds = 0.0
+
+    def __call__(self, line):
+        assert line[:3] == ["gcloud", "compute", "tpus"]
+        verb = self.verb(line)
+        self.calls.append(verb)
+        if verb == "create":
+            assert not self.exists
+            self.exists = True
+        if verb == "delete":
+            self.exists = False
+            del self.plays[0]
+        if verb == "list":
+            return f"another\tACTIVE\n{NAME}\t{self.state()}\n" if self.exists else ""
+        if verb == "poll":
+            return self.answer()
+        return ""
+
+    @staticmethod
+    def verb(line):
+        if line[3:5] == ["tpu-vm", "ssh"]:
+            command = line[-3].removeprefix("--command=")
+            kinds = {"set -e": "install", "cd ~": "start", "if flock": "poll"}
+            return next(x for begin, x in kinds.items() if command.startswith(begin))
+        return line[4]
+
+    def state(self):
+        play = self.plays[0]
+        if play[0].isupper():
+            return play.pop(0) if len(play) > 1 else play[0]
+        return "ACTIVE"
+
+    def answer(self):
+        play = self.plays[0]
+        answer = play.pop(0) if len(play) > 1 else play[0]
+        if answer == "deaf":
+            raise errors.TemporaryError("no route")
+        return answer.replace(" ", "\n")
+
+    def sleep(self, seconds):
+        self.seconds += seconds
+
+
+def machine(cloud, said=None, **limits):
+    limits = {"tries": 3, "wait_seconds": 100.0, "poll_seconds": 10.0} | limits
+    return tpu_vm.TpuVm(
+        commands=commands(),
+        call=cloud,
+        limits=tpu_vm.Limits(**limits),
+        report=(said if said is not None else []).append,
+        sleep=cloud.sleep,
+        clock=lambda: cloud.seconds,
+    )
+
+
+NEW = "absent absent absent absent"
+RUNS = "running running running running"
+DONE = "0 0 0 0"
+
+
+def test_waits_installs_starts_and_watches():
+    cloud = Cloud(["WAITING_FOR_RESOURCES", "PROVISIONING", NEW, RUNS, RUNS, DONE])
+    machine(cloud).run(ARCHIVE)
+    waits = ["list", "create", "list", "list", "list"]
+    assert cloud.calls == [
+        *waits,
+        *("poll", "scp", "install", "start"),
+        *("list", "poll") * 3,
+    ]
+
+
+def test_makes_a_slice_anew_that_was_taken_away():
+    cloud = Cloud([NEW, RUNS, "SUSPENDING", "SUSPENDED"], ["ACCEPTED", NEW, RUNS, DONE])
+    said = []
+    machine(cloud, said).run(ARCHIVE)
+    assert cloud.calls.count("create") == 2
+    assert cloud.calls.count("delete") == 1
+    assert cloud.calls.count("start") == 2
+    assert "slice run1 is SUSPENDING" in said
+
+
+def test_a_failed_request_is_made_again():
+    cloud = Cloud(["FAILED"], [NEW, DONE])
+    machine(cloud).run(ARCHIVE)
+    assert cloud.calls[:5] == ["list", "create", "list", "delete", "list"]
+
+
+def test_tries_end():
+    cloud = Cloud(*[[NEW, RUNS, "SUSPENDED"]] * 5)
+    with pytest.raises(errors.TemporaryError, match="All 3 tries"):
+        machine(cloud).run(ARCHIVE)
+    assert cloud.calls.count("start") == 3
+
+
+def test_the_wait_for_a_slice_ends():
+    cloud = Cloud(["WAITING_FOR_RESOURCES"])
+    with pytest.raises(errors.TemporaryError, match="WAITING_FOR_RESOURCES and keeps"):
+        machine(cloud, wait_seconds=50.0).run(ARCHIVE)
+    assert cloud.seconds <= 70.0
+    assert "scp" not in cloud.calls
+
+
+@pytest.mark.parametrize("codes", ["1 1 1 1", "143 143 143 143", "0 134 absent 0"])
+def test_a_role_that_broke_off_is_started_again_on_the_same_slice(codes):
+    cloud = Cloud([NEW, codes, codes, DONE])
+    machine(cloud).run(ARCHIVE)
+    assert cloud.calls.count("create") == 1
+    assert cloud.calls.count("start") == 2
+
+
+@pytest.mark.parametrize("code", [2, 70, 78])
+def test_a_hopeless_role_ends_at_once_with_its_code(code):
+    cloud = Cloud([NEW, f"1 {code} 1 1"])
+    with pytest.raises(tpu_vm.RoleFailed, match=f"code {code}") as caught:
+        machine(cloud).run(ARCHIVE)
+    assert caught.value.exit_code == code
+    assert cloud.calls.count("start") == 1
+
+
+def test_waits_until_all_workers_have_ended():
+    cloud = Cloud([NEW, "0 running 0 0", "0 0", DONE])
+    machine(cloud).run(ARCHIVE)
+    assert cloud.calls.count("poll") == 4
+
+
+def test_a_role_that_runs_already_is_only_watched():
+    cloud = Cloud([RUNS, RUNS, DONE])
+    cloud.exists = True
+    machine(cloud).run(ARCHIVE)
+    assert not {"create", "scp", "install", "start"} & set(cloud.calls)
+
+
+def test_a_lost_connection_is_borne_and_a_deaf_slice_given_up():
+    cloud = Cloud([NEW, "deaf", RUNS, *["deaf"] * 4, DONE])
+    machine(cloud).run(ARCHIVE)
+    assert "delete" not in cloud.calls
+    cloud = Cloud([NEW, *["deaf"] * tpu_vm.UNREACHABLE], [NEW, DONE])
+    machine(cloud).run(ARCHIVE)
+    assert cloud.calls.count("create") == 2
+
+
+def test_delete_gives_back_what_is_there():
+    cloud = Cloud([RUNS])
+    machine(cloud).delete()
+    assert cloud.calls == ["list"]
+    cloud.exists = True
+    machine(cloud).delete()
+    assert cloud.calls[1:] == ["list", "delete"]
+
+
+def test_lines_for_gcloud():
+    spot = commands("v5p:4x4x4", spot=True, project="p", service_account="s@p")
+    assert spot.create() == [
+        *("gcloud", "compute", "tpus", "queued-resources", "create", "run1"),
+        *("--node-id=run1", "--accelerator-type=v5p-128"),
+        *("--runtime-version=v2-alpha-tpuv5", "--spot", "--service-account=s@p"),
+        *("--zone=zone-a", "--quiet", "--project=p"),
+    ]
+    assert "--spot" not in commands().create()
+    for line in (spot.copy(ARCHIVE), spot.install(), spot.start(), spot.poll()):
+        assert "--worker=all" in line
+    assert "--force" in spot.delete()
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Runs what a worker of a slice is told, with a role that waits for a file."""
+    role = tmp_path / "musicrl" / ".venv" / "bin" / "musicrl"
+    role.parent.mkdir(parents=True)
+    role.write_text(
+        '#!/bin/sh\necho "$JAX_PLATFORMS $*" >> ~/starts\n'
+        "while [ ! -e ~/end ]; do sleep 0.02; done\nexit 7\n"
+    )
+    role.chmod(0o755)
+
+    def tell(line):
+        (command,) = [w for w in line if w.startswith("--command=")]
+        done = subprocess.run(
+            ["bash", "-c", command.removeprefix("--command=")],
+            env=os.environ | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+        )
+        return done.stdout.strip()
+
+    return tell
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_worker_runs_its_role_once_detached_and_keeps_its_code(worker, tmp_path):
+    lines = commands()
+    assert worker(lines.poll()) == "absent"
+    worker(lines.start())
+    wait_for((tmp_path / "starts").exists)
+    assert worker(lines.poll()) == "running"
+    worker(lines.start())
+    (tmp_path / "end").touch()
+    wait_for(lambda: worker(lines.poll()) != "running")
+    assert worker(lines.poll()) == "7"
+    starts = (tmp_path / "starts").read_text()
+    assert starts == "tpu,cpu learner --run_dir gs://b/run1\n"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"tries": 0}, {"wait_seconds": 0.0}, {"poll_seconds": float("nan")}]
+)
+def test_refuses_bad_limits(fields):
+    with pytest.raises(errors.InputError):
+        tpu_vm.Limits(**fields)
+
+
+def test_a_failed_call_says_its_last_words():
+    with pytest.raises(errors.TemporaryError, match="no quota"):
+        gcloud_calls.call(["sh", "-c", "echo no quota >&2; exit 1"])
+    with pytest.raises(errors.TemporaryError, match="more than"):
+        gcloud_calls.call(["sleep", "9"], timeout_seconds=0.05)
+    with pytest.raises(errors.InputError, match="Google Cloud CLI"):
+        gcloud_calls.call(["no-such-gcloud"])
+
+
+def test_packs_what_a_machine_needs(tmp_path):
+    for name in packed_checkout.NEEDED:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    (tmp_path / "gin" / "__pycache__").mkdir()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / "networks").mkdir()
+    archive = tmp_path / "a.tar.gz"
+    packed_checkout.pack(archive, tmp_path)
+    with tarfile.open(archive) as opened:
+        names = opened.getnames()
+    assert {"networks", *(f"{name}/file" for name in packed_checkout.NEEDED)} <= {
+        *names
+    }
+    assert not [name for name in names if ".venv" in name or "__pycache__" in name]
+
+
+def test_this_is_a_checkout_and_an_empty_folder_none(tmp_path):
+    checkout = packed_checkout.CHECKOUT
+    assert [n for n in packed_checkout.NEEDED if not (checkout / n).exists()] == []
+    with pytest.raises(errors.InputError, match=r"lacks LICENSE, README\.md"):
+        packed_checkout.pack(tmp_path / "a.tar.gz", tmp_path)
