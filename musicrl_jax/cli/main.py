@@ -20,6 +20,7 @@ from musicrl_jax.cli import (
     output,
     plan,
     prepare,
+    recipe,
     sources,
     study,
     sweeps,
@@ -31,6 +32,7 @@ INTERRUPTED = 130
 COMMANDS = (
     *listen.COMMANDS,
     *train.COMMANDS,
+    *recipe.COMMANDS,
     *sources.COMMANDS,
     *prepare.COMMANDS,
     *ask.COMMANDS,

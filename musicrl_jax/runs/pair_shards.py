@@ -163,12 +163,12 @@ class PairShards:
     def _settings(self, captions: caption_choice.Captions) -> dict[str, Any]:
         folder = system.networks_directory(self.config.networks)
         own = self.policies or (str(folder / "musiclm.safetensors"),)
-        quality = self.config.quality_weights
+        quality = self.config.quality_file
         files = {
             "codec": folder / "codec.safetensors",
             "mulan": folder / "mulan.safetensors",
             **{f"policy_{i}": pathlib.Path(path) for i, path in enumerate(own)},
-            **({"quality": pathlib.Path(quality)} if quality else {}),
+            **({"quality": quality} if quality else {}),
         }
         return {
             "captions": _digest("\n".join(captions.texts).encode()),

@@ -26,12 +26,12 @@ class RewardConfig:
       quality_weights: weights file of the quality estimator; empty means the one
         beside the networks.
       preference: of the user-preference score, which is any real number.
-      preference_weights: weights file of the preference model; needed where
-        `preference` is not 0.
+      preference_weights: weights file of the preference model; empty means the one
+        beside the networks.
       loudness: of the level, which lies in [0, 1]; hackable on purpose, to see
         over-optimisation.
 
-    A reward of weight 0 whose file is given is measured by the evaluator alone.
+    A reward of weight 0 whose network is there is measured by the evaluator alone.
     """
 
     text_adherence: float = 1.0
@@ -47,12 +47,6 @@ class RewardConfig:
             raise errors.InputError(
                 "At least one reward needs a weight other than 0; got none. "
                 "Set RewardConfig.text_adherence, .quality or .preference."
-            )
-        if self.preference and not self.preference_weights:
-            raise errors.InputError(
-                f"RewardConfig.preference of {self.preference} needs a model; got "
-                "none. Set RewardConfig.preference_weights to a file of `pretrain "
-                "preference`."
             )
 
 

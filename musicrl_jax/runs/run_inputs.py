@@ -61,8 +61,7 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
     if (path := system.quality_file(config.reward, directory)) is not None:
         weights.read_config(path)
         hashes["quality"] = _sha256(path)
-    if config.reward.preference_weights:
-        path = pathlib.Path(config.reward.preference_weights)
+    if (path := system.preference_file(config.reward, directory)) is not None:
         pretrain_preference.check(path)
         hashes["preference"] = _sha256(path)
     file = captions.CaptionFile(system.captions_file(config))

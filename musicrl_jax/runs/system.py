@@ -36,6 +36,7 @@ HELD_OUT_PROMPTS = "prompts_held_out.json"
 MUSICLM = "musiclm.safetensors"
 SOUNDSTORM = "soundstorm.safetensors"
 QUALITY = "quality.safetensors"
+PREFERENCE = "preference.safetensors"
 
 networks_directory = network_files.directory
 
@@ -164,25 +165,25 @@ def make_reward(
     estimator = quality_file(config, sound.directory)
     if estimator is not None and (config.quality or watch):
         parts.append(quality_part(estimator, config.quality, sound.sample_rate_hz))
-    if config.preference or (watch and config.preference_weights):
-        parts.append(preference_part(config, sound))
+    model = preference_file(config, sound.directory)
+    if model is not None and (config.preference or watch):
+        parts.append(preference_part(model, config.preference, sound))
     if config.loudness:
         parts.append(loudness.make_part(config.loudness))
     return combine.LinearReward(parts)
 
 
-def preference_part(config: run_configs.RewardConfig, sound: Sound) -> combine.Part:
+def preference_part(path: pathlib.Path, weight: float, sound: Sound) -> combine.Part:
     """Returns the term of the user-preference score.
 
     Raises:
       InputError: where the model cannot be read.
     """
-    path = pathlib.Path(config.preference_weights)
     model, params = pretrain_preference.load(path)
     reward = preference.PreferenceReward(
         model=model, params=params, condition=sound.condition
     )
-    return combine.Part(name=reward.name, reward=reward, weight=config.preference)
+    return combine.Part(name=reward.name, reward=reward, weight=weight)
 
 
 def quality_file(
@@ -193,16 +194,33 @@ def quality_file(
     Raises:
       InputError: where quality is a reward and there is none.
     """
-    if config.quality_weights:
-        return pathlib.Path(config.quality_weights)
-    beside = directory / QUALITY
+    own, weight = config.quality_weights, config.quality
+    return _reward_file("quality", own, directory / QUALITY, weight)
+
+
+def preference_file(
+    config: run_configs.RewardConfig, directory: pathlib.Path
+) -> pathlib.Path | None:
+    """Returns the preference model's file, likewise.
+
+    Raises:
+      InputError: where preference is a reward and there is none.
+    """
+    own, weight = config.preference_weights, config.preference
+    return _reward_file("preference", own, directory / PREFERENCE, weight)
+
+
+def _reward_file(
+    name: str, own: str, beside: pathlib.Path, weight: float
+) -> pathlib.Path | None:
+    if own:
+        return pathlib.Path(own)
     if beside.is_file():
         return beside
-    if config.quality:
+    if weight:
         raise errors.InputError(
-            f"RewardConfig.quality of {config.quality} needs an estimator; there is no "
-            f"{beside}. Set RewardConfig.quality_weights to a file of `pretrain "
-            "quality`."
+            f"RewardConfig.{name} of {weight} needs a network; there is no {beside}. "
+            f"Set RewardConfig.{name}_weights to a file of `pretrain {name}`."
         )
     return None
 

@@ -21,7 +21,8 @@ class TraitConfig:
 
     Attributes:
       networks: folder of networks; empty for the starter.
-      quality_weights: of the quality estimator, whose score is then a trait too.
+      quality_weights: of the quality estimator, whose score is a trait too; empty means
+        the one beside the networks, if any.
       seconds: length of a clip.
       temperature: of sampling (paper, section 4.2).
       clips_per_call: clips made at a time, by one program.
@@ -46,9 +47,15 @@ class TraitConfig:
             )
 
     @property
+    def quality_file(self) -> pathlib.Path | None:
+        """The quality estimator's weights, or None."""
+        wanted = run_config.RewardConfig(quality_weights=self.quality_weights)
+        return system.quality_file(wanted, system.networks_directory(self.networks))
+
+    @property
     def traits(self) -> tuple[str, ...]:
         """The names of a clip's traits, in the order of their axis."""
-        quality = (QUALITY,) if self.quality_weights else ()
+        quality = (QUALITY,) if self.quality_file else ()
         return (*musicality.NAMES, ADHERENCE, *quality)
 
 
@@ -95,7 +102,7 @@ class TraitSampler:
         sound = system.Sound(folder, policy)
         reward = run_config.RewardConfig(
             text_adherence=1.0,
-            quality=1.0 if config.quality_weights else 0.0,
+            quality=1.0 if config.quality_file else 0.0,
             quality_weights=config.quality_weights,
         )
         self._config = config

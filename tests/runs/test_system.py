@@ -31,8 +31,7 @@ def test_quality_is_rescaled_and_says_whether_it_is_simulated(
     params = jax.jit(lambda key: network.init_params(sizes, key))(jax.random.key(0))
     path = tmp_path / "quality.safetensors"
     weights.save_weights(path, params, "quality", dataclasses.asdict(sizes))
-    config = run_config.RewardConfig(quality=0.5, quality_weights=str(path))
-    part = system.quality_part(config, 16_000)
+    part = system.quality_part(path, 0.5, 16_000)
     clips = np.random.default_rng(0).normal(0, 0.1, (2, 9_000)).astype(np.float32)
     reward = combine.LinearReward([part])
     scores = reward(["a", "b"], clips, np.zeros((2, 1, 1), np.int32))
@@ -41,16 +40,23 @@ def test_quality_is_rescaled_and_says_whether_it_is_simulated(
     assert ((raw > 1) & (raw < 5)).all()
     np.testing.assert_allclose(scores["total"], 0.5 * (raw - 1) / 4, rtol=1e-5)
     with pytest.raises(errors.InputError, match="the codec's 24000 Hz"):
-        system.quality_part(config, 24_000)
+        system.quality_part(path, 0.5, 24_000)
 
 
-def test_rewards_need_a_weight_and_quality_an_estimator():
+def test_rewards_need_a_weight_and_a_network(tmp_path):
     with pytest.raises(errors.InputError, match="At least one reward"):
         run_config.RewardConfig(text_adherence=0.0)
-    with pytest.raises(errors.InputError, match="quality_weights"):
-        run_config.RewardConfig(quality=1.0)
-    with pytest.raises(errors.InputError, match="preference_weights"):
-        run_config.RewardConfig(preference=1.0)
+    for name, file in (
+        ("quality", system.quality_file),
+        ("preference", system.preference_file),
+    ):
+        with pytest.raises(errors.InputError, match=f"{name}_weights"):
+            file(run_config.RewardConfig(**{name: 1.0}), tmp_path)
+        assert file(run_config.RewardConfig(), tmp_path) is None
+        own = run_config.RewardConfig(**{f"{name}_weights": "own"})
+        (tmp_path / f"{name}.safetensors").touch()
+        assert file(run_config.RewardConfig(), tmp_path).parent == tmp_path
+        assert str(file(own, tmp_path)) == "own"
 
 
 @pytest.mark.parametrize("watch", [False, True])
@@ -72,10 +78,12 @@ def test_rewards_of_weight_0_are_made_for_the_evaluator_alone(tmp_path, watch):
     files = {"preference_weights": str(path)}
     trained = run_config.RewardConfig(text_adherence=0.0, preference=2.0, **files)
     watched = run_config.RewardConfig(text_adherence=1.0, **files)
-    expected = {True: [("text_adherence", 0.0)], False: []}[watch]
+    # The starter's quality estimator lies beside its networks.
+    quality = ("simulated_quality", 0.0)
+    expected = [("text_adherence", 0.0), quality] if watch else []
     expected = [*expected, ("simulated_user_preference", 2.0)]
     assert parts_of(trained, watch=watch) == expected
-    expected = {True: [("simulated_user_preference", 0.0)], False: []}[watch]
+    expected = [quality, ("simulated_user_preference", 0.0)] if watch else []
     assert parts_of(watched, watch=watch) == [("text_adherence", 1.0), *expected]
 
 

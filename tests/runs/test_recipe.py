@@ -1,0 +1,107 @@
+"""The steps of a recipe: their order, their commands, how they end and go on."""
+
+import sys
+
+import pytest
+
+from musicrl_jax.core import errors
+from musicrl_jax.runs import recipe
+
+
+def config(tmp_path, name="ru", **fields):
+    return recipe.RecipeConfig(name=name, run_dir=str(tmp_path / "run"), **fields)
+
+
+def names(settings):
+    return [step.name for step in recipe.steps(settings)]
+
+
+def test_ru_follows_r_and_the_preference_model(tmp_path):
+    assert names(config(tmp_path)) == ["r", "preferences", "preference", "ru"]
+    given = config(tmp_path, preferences="votes")
+    assert names(given) == ["r", "preference", "ru"]
+    (line,) = [
+        x for x in recipe.commands(given) if "finetune" in x and "musicrl_ru" in x
+    ]
+    assert "RunConfig.policy=" in line
+    assert "run/r.safetensors" in line
+    assert "run/preference.safetensors" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("r", ["r"]),
+        ("u", ["preferences", "preference", "u"]),
+        ("joint", ["preferences", "preference", "joint"]),
+    ],
+)
+def test_each_recipe_has_what_it_needs(tmp_path, name, wanted):
+    assert names(config(tmp_path, name)) == wanted
+
+
+def test_all_compares_the_policies_with_the_base(tmp_path):
+    found = recipe.steps(config(tmp_path, "all", starter=True))
+    assert [step.name for step in found][-2:] == ["population", "report"]
+    (words,) = found[-2].commands
+    models = [x.split("=")[0] for x in words if "safetensors" in x]
+    assert models == ["base", "r", "u", "ru", "joint"]
+    assert all("_starter" in " ".join(step.commands[0]) for step in found[:-1])
+
+
+def test_unknown_recipes_and_buckets_are_refused(tmp_path):
+    with pytest.raises(errors.InputError, match="Recipes are r, u, ru"):
+        config(tmp_path, "rlhf")
+    with pytest.raises(errors.InputError, match="print_commands"):
+        recipe.RecipeConfig(name="r", run_dir="gs://bucket/r")
+
+
+@pytest.fixture
+def fake_commands(tmp_path, monkeypatch):
+    """Puts a script in place of `musicrl` that writes the file after --out."""
+    script = tmp_path / "fake.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "log = pathlib.Path(sys.argv[1])\n"
+        "with log.open('a') as file: file.write(sys.argv[2] + '\\n')\n"
+        "if (log.parent / 'fail').exists() and sys.argv[2] == 'select': sys.exit(1)\n"
+        "if (log.parent / 'refuse').exists(): sys.exit(2)\n"
+        "if '--out' in sys.argv:\n"
+        "    out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])\n"
+        "    out = out if out.suffix else out / 'pairs.jsonl'\n"
+        "    out.parent.mkdir(parents=True, exist_ok=True); out.touch()\n"
+    )
+    log = tmp_path / "log"
+    started = recipe.subprocess.Popen
+
+    def start(command):
+        return started([sys.executable, str(script), str(log), *command[3:]])
+
+    monkeypatch.setattr(recipe.subprocess, "Popen", start)
+    return log
+
+
+def test_a_finished_step_is_not_repeated(tmp_path, fake_commands):
+    assert recipe.run(config(tmp_path, "r")) == ["r"]
+    assert fake_commands.read_text().split() == ["finetune", "select"]
+    assert recipe.run(config(tmp_path, "r")) == []
+    assert recipe.run(config(tmp_path)) == ["preferences", "preference", "ru"]
+
+
+def test_a_failed_step_is_tried_again_and_bad_input_is_not(tmp_path, fake_commands):
+    (tmp_path / "fail").touch()
+    with pytest.raises(
+        errors.TemporaryError, match="`musicrl select` ended with code 1"
+    ):
+        recipe.run(config(tmp_path, "r"))
+    (tmp_path / "fail").unlink()
+    assert recipe.run(config(tmp_path, "r")) == ["r"]
+    (tmp_path / "refuse").touch()
+    with pytest.raises(errors.InputError, match="`musicrl preferences` refused"):
+        recipe.run(config(tmp_path))
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path, fake_commands):
+    recipe.run(config(tmp_path, "r"))
+    with pytest.raises(errors.InputError, match="other settings"):
+        recipe.run(config(tmp_path, "r", seed=3))
