@@ -94,8 +94,9 @@ def attend_near(queries: Heads, keys: Seen, values: Seen, reach: int) -> Heads:
     # A place of the filling sees itself, so that its sum of weights is not 0.
     seen = (apart <= reach) & (inside[:, None] | (apart == 0))
     # Blocks take the place of clips, and clips with their heads that of heads.
-    parts = (x.swapaxes(0, 1) for x in (asked, windows(keys), windows(values)))
-    out = attend(*parts, seen)
+    asked = asked.swapaxes(0, 1)
+    near = (windows(x).swapaxes(0, 1) for x in (keys, values))
+    out = attend(asked, *near, mask=seen)
     out = out.swapaxes(0, 1).reshape(*queries.shape[:2], blocks * block, -1)
     return out[:, :, :length]
 

@@ -27,7 +27,8 @@ class Chip:
       memory: bytes.
       memory_bandwidth: bytes a second.
       link_bandwidth: bytes a second that it sends, over all its links together.
-      chips_per_host: most chips of one host.
+      chips_per_host: of a slice of several hosts.
+      single_host: most chips of a slice that is one host.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Chip:
     memory_bandwidth: float
     link_bandwidth: float
     chips_per_host: int
+    single_host: int
 
 
 CHIPS = {
@@ -48,6 +50,7 @@ CHIPS = {
             memory_bandwidth=1228 * _GB,
             link_bandwidth=300 * _GB,
             chips_per_host=4,
+            single_host=4,
         ),
         Chip(
             name="v5e",
@@ -55,7 +58,8 @@ CHIPS = {
             memory=16 * _GIB,
             memory_bandwidth=819 * _GB,
             link_bandwidth=200 * _GB,
-            chips_per_host=8,
+            chips_per_host=4,
+            single_host=8,
         ),
         Chip(
             name="v5p",
@@ -64,6 +68,7 @@ CHIPS = {
             memory_bandwidth=2765 * _GB,
             link_bandwidth=600 * _GB,
             chips_per_host=4,
+            single_host=4,
         ),
         Chip(
             name="v6e",
@@ -71,7 +76,8 @@ CHIPS = {
             memory=32 * _GIB,
             memory_bandwidth=1640 * _GB,
             link_bandwidth=400 * _GB,
-            chips_per_host=8,
+            chips_per_host=4,
+            single_host=8,
         ),
     )
 }
@@ -99,7 +105,9 @@ class Topology:
     @property
     def hosts(self) -> int:
         """Hosts of the slice."""
-        return max(1, -(-self.chips // self.chip.chips_per_host))
+        if self.chips <= self.chip.single_host:
+            return 1
+        return self.chips // self.chip.chips_per_host
 
     def devices(self) -> list[Any]:
         """Returns the slice's devices, to compile for; none is needed here.

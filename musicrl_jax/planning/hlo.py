@@ -118,7 +118,9 @@ class Module:
         for name, count in self.runs.items():
             yield self.computations[name], count
 
-    def _count(self, computation: Computation, times: int, counts: dict) -> None:
+    def _count(
+        self, computation: Computation, times: int, counts: dict[str, int]
+    ) -> None:
         counts[computation.name] = counts.get(computation.name, 0) + times
         for row in computation.instructions.values():
             inner = times * (

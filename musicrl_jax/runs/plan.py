@@ -228,7 +228,7 @@ def _actor(config: PlanConfig, learner: chips.Topology) -> chips.Topology:
     if config.actor_topology:
         return chips.parse_topology(config.actor_topology)
     chip = learner.chip
-    shape = "2x2x1" if chip.chips_per_host == 4 else "2x4"
+    shape = "2x2x1" if chip.single_host == chip.chips_per_host else "2x4"
     return chips.parse_topology(f"{chip.name}:{shape}")
 
 

@@ -162,7 +162,7 @@ def _clips(
     clips: int,
     shape: tuple[int, ...],
     dtype: Any,  # noqa: ANN401
-) -> jax.ShapeDtypeStruct:
+) -> Any:  # noqa: ANN401 - a shape in an array's place
     place = sharding.batch_sharding(mesh)
     return jax.ShapeDtypeStruct((clips, *shape), dtype, sharding=place)
 

@@ -7,10 +7,10 @@ from musicrl_jax.planning import chips, roofline
 @pytest.mark.parametrize(
     ("name", "count", "hosts"),
     [
-        ("v5e:4x4", 16, 2),
+        ("v5e:4x4", 16, 4),
         ("v5e:2x2", 4, 1),
         ("v5p:4x4x4", 64, 16),
-        ("v6e:16x16", 256, 32),
+        ("v6e:16x16", 256, 64),
     ],
 )
 def test_chips_and_hosts_of_a_slice(name, count, hosts):
