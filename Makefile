@@ -28,6 +28,7 @@ demo: install
 	$(BIN)/musicrl demo --out demo_run
 
 test: lint
+	@sh launch/prepare_tool.sh shellcheck
 	$(BIN)/pytest --numprocesses 2 $(EXTRA)
 
 test-slow: install
