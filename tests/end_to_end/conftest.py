@@ -102,7 +102,7 @@ def write_codec(folder, frames_per_code=2, levels=4):
     trainer = codec_objective.CodecObjective(
         config=config, loss_config=codec_config.CodecLossConfig()
     )
-    params = codec.export_params(*trainer.init(jax.random.key(0)))
+    params = codec.export_params(*jax.jit(trainer.init)(jax.random.key(0)))
     params = audible(params, jax.random.key(4))
     fields = dataclasses.asdict(config)
     weights.save_weights(folder / "codec.safetensors", params, "codec", fields)
@@ -154,7 +154,7 @@ def write_mulan(folder):
         min_seconds=0.1,
     )
     embedder = mulan.make_mulan(config)
-    params = embedder.init_params(jax.random.key(1))
+    params = dict(jax.jit(embedder.init_params)(jax.random.key(1)))
     params["codebooks"] = jax.random.normal(
         jax.random.key(2), params["codebooks"].shape
     )
@@ -173,7 +173,7 @@ def write_musiclm(folder, tokens=TOKENS):
         conditioning_tokens=3,
         conditioning_size=16,
     )
-    params = musiclm.make_policy(config, tokens).init(jax.random.key(3))
+    params = jax.jit(musiclm.make_policy(config, tokens).init)(jax.random.key(3))
     described = {
         "musiclm": dataclasses.asdict(config),
         "layout": dataclasses.asdict(tokens),
@@ -193,7 +193,8 @@ def write_soundstorm(folder, levels, semantic_size=0):
         kernel=3,
     )
     decoding = soundstorm_config.DecodingConfig(iterations=(3, 1))
-    params = soundstorm.make_soundstorm(config, decoding).init(jax.random.key(5))
+    stage = soundstorm.make_soundstorm(config, decoding)
+    params = jax.jit(stage.init)(jax.random.key(5))
     described = {
         "soundstorm": dataclasses.asdict(config),
         "decoding": dataclasses.asdict(decoding),
