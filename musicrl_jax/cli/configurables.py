@@ -52,6 +52,12 @@ COMMANDS = {
     "bench_soundstorm": Command(
         module="runs.bench_soundstorm", config="BenchSoundStormConfig"
     ),
+    **{
+        f"bench_{part}": Command(
+            module="runs.bench_parts", config="BenchConfig", file="bench"
+        )
+        for part in ("sample", "update", "pretrain", "rewards", "sync")
+    },
     "corpus": Command(
         module="runs.corpus",
         config="CorpusConfig",
@@ -132,6 +138,7 @@ CONFIGURABLES = {
     "AdversarialConfig": "pretraining.adversarial_config",
     "Augmentation": "models.mulan.objective",
     "CaptionMixtureConfig": "runs.caption_mixture",
+    "BenchConfig": "runs.bench_parts",
     "BenchSoundStormConfig": "runs.bench_soundstorm",
     "CaptionPoolConfig": "runs.caption_pool",
     "CodecConfig": "models.codec.config",

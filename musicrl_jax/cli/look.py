@@ -18,6 +18,11 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "tensorstore")
 class Benchmark(enum.StrEnum):
     """What `musicrl bench` can measure."""
 
+    SAMPLE = "sample"
+    UPDATE = "update"
+    PRETRAIN = "pretrain"
+    REWARDS = "rewards"
+    SYNC = "sync"
     SOUNDSTORM = "soundstorm"
 
 
@@ -170,7 +175,8 @@ def bench(
     json: options.Json = False,
 ) -> None:
     """Measure how fast a part runs on this machine."""
-    running.run(f"bench_{part}", gin_file, gin_param, {}, as_json=json)
+    fields = {} if part is Benchmark.SOUNDSTORM else {"part": part.value}
+    running.run(f"bench_{part}", gin_file, gin_param, fields, as_json=json)
 
 
 COMMANDS = (config, describe, probe, adherence, distance, doctor, bench)

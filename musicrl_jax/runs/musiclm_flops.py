@@ -57,7 +57,7 @@ def forward(
     return ClipFlops(
         trunk=temporal + between + within,
         last=2 * config.mlp_ratio * last,
-        heads=frames * tokens * 2 * depth * layout.vocabulary_size,
+        heads=2.0 * frames * tokens * depth * layout.vocabulary_size,
     )
 
 
