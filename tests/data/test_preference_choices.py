@@ -142,3 +142,24 @@ def test_the_middle_of_a_clip():
 def test_rejects_batches_that_cannot_be_made(changes):
     with pytest.raises(errors.InputError, match="got"):
         make_batches(**changes)
+
+
+def test_choices_of_one_pair_are_drawn_with_their_share():
+    choices = preference_choices.Choices(
+        captions=("a", "a", "a", "a", "b"),
+        preferred=np.asarray([0, 1, 0, 0, 2]),
+        other=np.asarray([1, 0, 1, 1, 3]),
+        first=np.asarray([True, False, True, True, True]),
+    )
+    batches = make_batches(
+        choices=choices, conditioning=np.zeros((5, 2), np.int32), batch_size=400
+    )
+    batch = batches.batch(0)
+    assert set(batch["number"].tolist()) == {0, 4}
+    shares = {
+        int(n): float(share)
+        for n, share in zip(batch["number"], batch["share"], strict=True)
+    }
+    assert shares == {0: 0.75, 4: 1.0}
+    # A pair is drawn as often as it has choices: 4 of 5 times.
+    assert abs((batch["number"] == 0).mean() - 0.8) < 0.08

@@ -66,3 +66,10 @@ def test_probabilities_of_both_choices_add_up_to_1(float64):
     gradient = jax.grad(lambda x: losses.bradley_terry(x, other).sum())(one)
     expected = -scipy.special.expit(np.asarray(other - one))
     np.testing.assert_allclose(gradient, expected, atol=1e-15)
+
+
+def test_a_share_of_users_is_the_mean_over_their_choices():
+    one, other = jnp.asarray([[0.3, 2.0]]), jnp.asarray([[-1.0, 0.5]])
+    three = losses.bradley_terry(one, other, jnp.asarray([0.75]))
+    kept, turned = losses.bradley_terry(one, other), losses.bradley_terry(other, one)
+    np.testing.assert_allclose(three, (3 * kept + turned) / 4, rtol=1e-6)

@@ -8,7 +8,9 @@ from musicrl_jax.models.preference import config as configs
 
 
 def bradley_terry(
-    preferred: Float[Array, "p k"], other: Float[Array, "p k"]
+    preferred: Float[Array, "p k"],
+    other: Float[Array, "p k"],
+    share: Float[Array, " p"] | None = None,
 ) -> Float[Array, "p k"]:
     """Returns the negative log-likelihood of each choice, in nats.
 
@@ -18,8 +20,15 @@ def bradley_terry(
     Args:
       preferred: scores of the chosen clips by each of k heads.
       other: those of the clips that they were preferred to.
+      share: of the users of a pair who chose so; the mean over them is returned. None
+        where each choice is one user's.
     """
-    return jax.nn.softplus(other - preferred)
+    chosen = jax.nn.softplus(other - preferred)
+    if share is None:
+        return chosen
+    return share[:, None] * chosen + (1 - share)[:, None] * jax.nn.softplus(
+        preferred - other
+    )
 
 
 def combined(

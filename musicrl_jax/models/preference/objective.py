@@ -49,7 +49,7 @@ class PreferenceObjective:
             params, clips.astype(jnp.int32), conditioning, key
         )
         preferred, other = jnp.split(scores, 2)
-        nats = losses.bradley_terry(preferred, other)
+        nats = losses.bradley_terry(preferred, other, batch["share"])
         seen = self.seen(batch["number"]).astype(nats.dtype)
         loss = jnp.mean(nats * seen) / (jnp.mean(seen) + 1e-9)
         margin = jnp.mean(preferred - other, axis=1)

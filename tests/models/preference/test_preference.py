@@ -74,6 +74,7 @@ def batch():
         "other": draw.integers(0, 5, shape).astype(np.uint16),
         "conditioning": draw.integers(0, 6, (PAIRS, 4)).astype(np.int32),
         "number": np.arange(PAIRS, dtype=np.int32),
+        "share": np.ones(PAIRS, np.float32),
     }
 
 
