@@ -120,7 +120,7 @@ class Model:
         warmth = np.float32(temperature or self.config["temperature"])
         return self._programs["music"](self._weights, ids, keys, warmth)
 
-    def _program(self, name: str) -> Callable[..., dict[str, jax.Array]]:
+    def _program(self, name: str) -> Callable[..., Any]:
         data = self._read(f"programs/{name}.bin")
         return jax.export.deserialize(bytearray(data)).call
 

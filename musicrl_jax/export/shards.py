@@ -36,6 +36,7 @@ def write(folder: pathlib.Path, params: PyTree, most_bytes: int) -> int:
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         tensors = {name: np.asarray(leaves[name], order="C") for name in names}
         safetensors.numpy.save_file(tensors, folder / file)
+        (folder / file).chmod(0o644)  # the library keeps files to their owner
         placed |= dict.fromkeys(names, file)
     total = sum(leaf.nbytes for leaf in leaves.values())
     index = {"metadata": {"total_size": total}, "weight_map": placed}
