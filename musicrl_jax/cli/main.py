@@ -13,6 +13,7 @@ import typer
 
 from musicrl_jax.cli import (
     ask,
+    export,
     judge,
     launch,
     listen,
@@ -38,6 +39,7 @@ COMMANDS = (
     *ask.COMMANDS,
     *look.COMMANDS,
     *judge.COMMANDS,
+    *export.COMMANDS,
     *plan.COMMANDS,
     *sweeps.COMMANDS,
 )

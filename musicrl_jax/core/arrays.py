@@ -1,4 +1,4 @@
-"""Axis letters of every signature in the package, and two aliases.
+"""Axis letters of every signature in the package, and three aliases.
 
 A letter means the same in every file:
 
@@ -19,3 +19,6 @@ Params = Mapping[str, Any]
 
 Tree = Any
 """Any tree whose leaves are arrays (or shapes, or shardings), of any structure."""
+
+Size = Any
+"""The length of an axis: an int, or a symbol while a program is exported."""

@@ -131,7 +131,7 @@ class TransformerStack(nn.Module):
             filled.append(caches.reserve(*seen, slots))
         return tuple(filled)
 
-    def empty(self, batch: int, slots: int) -> tuple[caches.KeyValueCache, ...]:
+    def empty(self, batch: arrays.Size, slots: int) -> tuple[caches.KeyValueCache, ...]:
         """Returns each layer's cache with nothing in it."""
         config = self.config
         shape = (batch, config.heads, slots, config.head_width)

@@ -1,6 +1,7 @@
 """A codec of whichever family a weights file holds."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from musicrl_jax.checkpoints import weights
@@ -24,6 +25,17 @@ def load(path: pathlib.Path) -> tuple[AnyCodec, arrays.Params]:
 def check(path: pathlib.Path) -> None:
     """Refuses what `load` would, without reading the parameters."""
     _family(path).check(path)
+
+
+def from_config(
+    network: str, fields: Mapping[str, Any]
+) -> tuple[AnyCodec, arrays.Params]:
+    """Returns the codec of a stored configuration, and its parameters' shapes."""
+    if network == pretrain_soundstream.NETWORK:
+        streaming = pretrain_soundstream.make(fields)
+        return streaming, soundstream.abstract_params(streaming.config)
+    codec = pretrain_codec.make(fields)
+    return codec, spectral.abstract_params(codec.config)
 
 
 def _family(path: pathlib.Path) -> Any:  # noqa: ANN401 - a module

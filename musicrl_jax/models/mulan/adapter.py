@@ -63,6 +63,12 @@ class Mulan:
         """Returns the shapes of the parameters, for reading them from a file."""
         return jax.eval_shape(self.init_params, jax.random.key(0))
 
+    def text_params(self, params: arrays.Params) -> arrays.Params:
+        """Returns the parameters that captions need: those without the audio tower."""
+        network = {name: params["network"][name] for name in ("text", "log_scale")}
+        rest = {name: params[name] for name in ("text_mean", "codebooks")}
+        return {"network": network, **rest}
+
     def init_params(self, key: Key[Array, ""]) -> dict[str, Any]:
         """Returns untrained parameters: random towers, no shift, empty codebooks."""
         sizes = self.config

@@ -126,7 +126,7 @@ class SoundStream:
             )
         return waveform[:, : waveform.shape[-1] // frame * frame]
 
-    def init_stream(self, batch: int) -> StreamState:
+    def init_stream(self, batch: arrays.Size) -> StreamState:
         """Returns the state before a stream of `batch` clips: silence."""
         return _silence(self.config, batch)
 
@@ -228,7 +228,7 @@ def _shapes(config: config_lib.SoundStreamConfig) -> StreamState:
     return jax.eval_shape(after)
 
 
-def _silence(config: config_lib.SoundStreamConfig, batch: int) -> StreamState:
+def _silence(config: config_lib.SoundStreamConfig, batch: arrays.Size) -> StreamState:
     return jax.tree.map(
         lambda leaf: jnp.zeros((batch, *leaf.shape[1:]), leaf.dtype), _shapes(config)
     )
