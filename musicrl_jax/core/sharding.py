@@ -53,6 +53,7 @@ its largest axis over `fsdp`; vectors stay whole.
 """
 
 LogicalAxis = str | None
+Leaf = Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,7 @@ def parameter_spec(
 def tree_shardings(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
     """Returns a tree of shardings for parameters or optimizer state `tree`."""
 
-    def lay(path: Any, leaf: Any) -> NamedSharding:  # noqa: ANN401 - of any tree
+    def lay(path: Leaf, leaf: Leaf) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         return NamedSharding(mesh, parameter_spec(name, leaf.shape, mesh))
 

@@ -4,9 +4,12 @@ import importlib.resources
 import pathlib
 
 from musicrl_jax.core import errors
+from musicrl_jax.runs import run_config as run_configs
 
 MUSICLM = "musiclm.safetensors"
 MULAN = "mulan.safetensors"
+QUALITY = "quality.safetensors"
+PREFERENCE = "preference.safetensors"
 
 
 def directory(directory: str = "") -> pathlib.Path:
@@ -22,6 +25,45 @@ def directory(directory: str = "") -> pathlib.Path:
             "Pass the directory that `musicrl starter` wrote."
         )
     return path
+
+
+def quality(
+    config: run_configs.RewardConfig, folder: pathlib.Path
+) -> pathlib.Path | None:
+    """Returns the quality estimator's file: the run's, or the networks', or None.
+
+    Raises:
+      InputError: where quality is a reward and there is none.
+    """
+    own, weight = config.quality_weights, config.quality
+    return _reward_file("quality", own, folder / QUALITY, weight)
+
+
+def preference(
+    config: run_configs.RewardConfig, folder: pathlib.Path
+) -> pathlib.Path | None:
+    """Returns the preference model's file, likewise.
+
+    Raises:
+      InputError: where preference is a reward and there is none.
+    """
+    own, weight = config.preference_weights, config.preference
+    return _reward_file("preference", own, folder / PREFERENCE, weight)
+
+
+def _reward_file(
+    name: str, own: str, beside: pathlib.Path, weight: float
+) -> pathlib.Path | None:
+    if own:
+        return pathlib.Path(own)
+    if beside.is_file():
+        return beside
+    if weight:
+        raise errors.InputError(
+            f"RewardConfig.{name} of {weight} needs a network; there is no {beside}. "
+            f"Set RewardConfig.{name}_weights to a file of `pretrain {name}`."
+        )
+    return None
 
 
 def _packaged() -> pathlib.Path:

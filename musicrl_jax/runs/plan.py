@@ -12,82 +12,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from musicrl_jax.acting import config as acting_config
-from musicrl_jax.core import errors, sharding
-from musicrl_jax.core import layout as layouts
-from musicrl_jax.learning import config as learning_config
-from musicrl_jax.models.mulan import config as mulan_config
-from musicrl_jax.models.musiclm import config as musiclm_config
-from musicrl_jax.models.quality import config as quality_config
-from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.planning import chips, roofline
-from musicrl_jax.runs import musiclm_flops, plan_programs
+from musicrl_jax.runs import musiclm_flops, plan_config, plan_programs
 
 GB = 1e9
 Progress = Callable[[int, int], None]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlanConfig:
-    """What to plan, and for which chips.
-
-    Attributes:
-      topology: of the learner, such as v5e:4x4.
-      actor_topology: of one actor; empty for one host of the learner's chips.
-      programs: any of "update", "sample", "rewards".
-      clip_seconds: length of the clips.
-      layout: of the tokens.
-      musiclm: sizes of policy, value and reference.
-      mulan: of the text-adherence reward.
-      quality: of the quality reward.
-      codec: that renders clips.
-      learner: batch and its parts.
-      actor: clips sampled at a time.
-      mesh: the learner's; all chips over `fsdp` by default.
-    """
-
-    topology: str = "v5e:4x4"
-    actor_topology: str = ""
-    programs: tuple[str, ...] = plan_programs.PROGRAMS
-    clip_seconds: float = 30.0
-    layout: layouts.TokenLayout = dataclasses.field(
-        default_factory=musiclm_config.make_layout
-    )
-    musiclm: musiclm_config.MusicLMConfig = dataclasses.field(
-        default_factory=musiclm_config.MusicLMConfig
-    )
-    mulan: mulan_config.MulanConfig = dataclasses.field(
-        default_factory=mulan_config.MulanConfig
-    )
-    quality: quality_config.QualityConfig = dataclasses.field(
-        default_factory=quality_config.QualityConfig
-    )
-    codec: soundstream_config.SoundStreamConfig = dataclasses.field(
-        default_factory=soundstream_config.SoundStreamConfig
-    )
-    learner: learning_config.LearnerConfig = dataclasses.field(
-        default_factory=learning_config.LearnerConfig
-    )
-    actor: acting_config.ActorConfig = dataclasses.field(
-        default_factory=acting_config.ActorConfig
-    )
-    mesh: sharding.MeshConfig = dataclasses.field(
-        default_factory=lambda: sharding.MeshConfig(data=1, fsdp=-1)
-    )
-
-    def __post_init__(self) -> None:
-        unknown = set(self.programs) - set(plan_programs.PROGRAMS)
-        if unknown or not self.programs:
-            raise errors.InputError(
-                f"PlanConfig.programs are of {plan_programs.PROGRAMS}; got "
-                f"{self.programs}."
-            )
-        chips.parse_topology(self.topology)
-
-    @property
-    def frames(self) -> int:
-        """Frames of a clip."""
-        return self.layout.num_frames(self.clip_seconds)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -190,7 +119,7 @@ class Row:
         }
 
 
-def run(config: PlanConfig, progress: Progress | None = None) -> list[Row]:
+def run(config: plan_config.PlanConfig, progress: Progress | None = None) -> list[Row]:
     """Compiles each program; returns what each needs.
 
     Raises:
@@ -204,7 +133,7 @@ def run(config: PlanConfig, progress: Progress | None = None) -> list[Row]:
     return rows
 
 
-def plan(config: PlanConfig, program: str) -> Row:
+def plan(config: plan_config.PlanConfig, program: str) -> Row:
     """Compiles one program and measures what it needs."""
     learner = chips.parse_topology(config.topology)
     topology = learner if program == "update" else _actor(config, learner)
@@ -223,7 +152,7 @@ def plan(config: PlanConfig, program: str) -> Row:
     )
 
 
-def _actor(config: PlanConfig, learner: chips.Topology) -> chips.Topology:
+def _actor(config: plan_config.PlanConfig, learner: chips.Topology) -> chips.Topology:
     """Returns the topology of an actor: one host, unless the config names another."""
     if config.actor_topology:
         return chips.parse_topology(config.actor_topology)
@@ -232,7 +161,7 @@ def _actor(config: PlanConfig, learner: chips.Topology) -> chips.Topology:
     return chips.parse_topology(f"{chip.name}:{shape}")
 
 
-def useful_flops(config: PlanConfig, program: str) -> float:
+def useful_flops(config: plan_config.PlanConfig, program: str) -> float:
     """Returns the FLOPs that the mathematics needs for one clip; 0 where not counted.
 
     MFU is these over the chip's peak times the seconds: no recomputation, and of

@@ -19,9 +19,12 @@ from musicrl_jax.models.quality import adapter as quality
 from musicrl_jax.models.soundstream import adapter as soundstream
 from musicrl_jax.rewards import quality as quality_reward
 from musicrl_jax.rewards import text_adherence
+from musicrl_jax.runs import plan_config
 from musicrl_jax.sampling import loop, renderer
 
-PROGRAMS = ("update", "sample", "rewards")
+DType = Any
+Abstract = Any
+"""A shape and dtype in an array's place."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,9 @@ class Program:
     mesh: Mapping[str, int]
 
 
-def build(config: Any, program: str, devices: Sequence[Any]) -> Program:  # noqa: ANN401 - `plan.PlanConfig`, which imports this
+def build(
+    config: plan_config.PlanConfig, program: str, devices: Sequence[Any]
+) -> Program:
     """Returns a program of a run over `devices`.
 
     Raises:
@@ -55,7 +60,7 @@ def build(config: Any, program: str, devices: Sequence[Any]) -> Program:  # noqa
     return _sample(config, mesh) if program == "sample" else _rewards(config, mesh)
 
 
-def _update(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
+def _update(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
     policy = musiclm.make_policy(config.musiclm, config.layout)
     value = musiclm.make_value(config.musiclm, config.layout)
     learner = config.learner
@@ -87,7 +92,7 @@ def _update(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
     )
 
 
-def _sample(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
+def _sample(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
     policy = musiclm.make_policy(config.musiclm, config.layout)
     dtype = jnp.dtype(config.musiclm.dtype)
     params = _whole(policy.abstract_params(), mesh, dtype)
@@ -115,7 +120,7 @@ def _sample(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
     )
 
 
-def _rewards(config: Any, mesh: Mesh) -> Program:  # noqa: ANN401
+def _rewards(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
     """Returns decoding and scoring of one packet of an actor's clips."""
     clips = config.actor.clips
     _check_deal(clips, 1, mesh)
@@ -161,8 +166,8 @@ def _clips(
     mesh: Mesh,
     clips: int,
     shape: tuple[int, ...],
-    dtype: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401 - a shape in an array's place
+    dtype: DType,
+) -> Abstract:
     place = sharding.batch_sharding(mesh)
     return jax.ShapeDtypeStruct((clips, *shape), dtype, sharding=place)
 
@@ -181,7 +186,7 @@ def _laid(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
 def _whole(
     tree: arrays.Tree,
     mesh: Mesh,
-    dtype: Any = None,  # noqa: ANN401
+    dtype: DType = None,
 ) -> arrays.Tree:
     """Returns shapes that every chip holds whole, in an actor's dtype."""
     place = NamedSharding(mesh, PartitionSpec())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from musicrl_jax.core import errors, sharding
 from musicrl_jax.planning import chips
-from musicrl_jax.runs import plan
+from musicrl_jax.runs import plan, plan_config
 
 MARGIN = 0.95
 """Share of a chip's memory that a recommendation may take."""
@@ -18,7 +18,7 @@ MOST_CLIPS = 64
 
 
 def run(
-    config: plan.PlanConfig, progress: plan.Progress | None = None
+    config: plan_config.PlanConfig, progress: plan.Progress | None = None
 ) -> list[plan.Row]:
     """Returns the best row of each mesh, the most tokens a second first.
 
@@ -48,7 +48,7 @@ def _meshes(count: int) -> Iterator[sharding.MeshConfig]:
         yield sharding.MeshConfig(data=1, fsdp=count // 2, tensor=2)
 
 
-def _best(config: plan.PlanConfig, mesh: sharding.MeshConfig) -> plan.Row | None:
+def _best(config: plan_config.PlanConfig, mesh: sharding.MeshConfig) -> plan.Row | None:
     one, two = (_compiled(config, mesh, clips) for clips in (1, 2))
     if not one.fits:
         return None
@@ -65,7 +65,7 @@ def _best(config: plan.PlanConfig, mesh: sharding.MeshConfig) -> plan.Row | None
 
 
 def _compiled(
-    config: plan.PlanConfig, mesh: sharding.MeshConfig, clips: int
+    config: plan_config.PlanConfig, mesh: sharding.MeshConfig, clips: int
 ) -> plan.Row:
     """Plans one part of an update with `clips` clips a chip."""
     learner = dataclasses.replace(

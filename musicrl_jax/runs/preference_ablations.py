@@ -178,7 +178,7 @@ def _predictors(
         )
     }
     wanted = run_config.RewardConfig(quality_weights=config.quality_weights)
-    if (path := system.quality_file(wanted, networks)) is not None:
+    if (path := network_files.quality(wanted, networks)) is not None:
         part = system.quality_part(path, 1.0, sound.sample_rate_hz)
         rewards[part.name] = part.reward
     return {

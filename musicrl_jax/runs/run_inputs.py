@@ -15,6 +15,7 @@ from musicrl_jax.core import errors
 from musicrl_jax.data import captions
 from musicrl_jax.runs import (
     codecs,
+    network_files,
     pretrain_mulan,
     pretrain_musiclm,
     pretrain_preference,
@@ -58,10 +59,10 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
     if config.actor.fine_levels:
         weights.read_config(directory / system.SOUNDSTORM)
         hashes[system.SOUNDSTORM] = _sha256(directory / system.SOUNDSTORM)
-    if (path := system.quality_file(config.reward, directory)) is not None:
+    if (path := network_files.quality(config.reward, directory)) is not None:
         weights.read_config(path)
         hashes["quality"] = _sha256(path)
-    if (path := system.preference_file(config.reward, directory)) is not None:
+    if (path := network_files.preference(config.reward, directory)) is not None:
         pretrain_preference.check(path)
         hashes["preference"] = _sha256(path)
     file = captions.CaptionFile(system.captions_file(config))

@@ -35,8 +35,6 @@ TRAIN_CAPTIONS = "captions_train.jsonl"
 HELD_OUT_PROMPTS = "prompts_held_out.json"
 MUSICLM = "musiclm.safetensors"
 SOUNDSTORM = "soundstorm.safetensors"
-QUALITY = "quality.safetensors"
-PREFERENCE = "preference.safetensors"
 
 networks_directory = network_files.directory
 
@@ -162,10 +160,10 @@ def make_reward(
         adherence = make_adherence(sound)
         weight = config.text_adherence
         parts = [combine.Part(name="text_adherence", reward=adherence, weight=weight)]
-    estimator = quality_file(config, sound.directory)
+    estimator = network_files.quality(config, sound.directory)
     if estimator is not None and (config.quality or watch):
         parts.append(quality_part(estimator, config.quality, sound.sample_rate_hz))
-    model = preference_file(config, sound.directory)
+    model = network_files.preference(config, sound.directory)
     if model is not None and (config.preference or watch):
         parts.append(preference_part(model, config.preference, sound))
     if config.loudness:
@@ -184,45 +182,6 @@ def preference_part(path: pathlib.Path, weight: float, sound: Sound) -> combine.
         model=model, params=params, condition=sound.condition
     )
     return combine.Part(name=reward.name, reward=reward, weight=weight)
-
-
-def quality_file(
-    config: run_configs.RewardConfig, directory: pathlib.Path
-) -> pathlib.Path | None:
-    """Returns the quality estimator's file: the run's, or the networks', or None.
-
-    Raises:
-      InputError: where quality is a reward and there is none.
-    """
-    own, weight = config.quality_weights, config.quality
-    return _reward_file("quality", own, directory / QUALITY, weight)
-
-
-def preference_file(
-    config: run_configs.RewardConfig, directory: pathlib.Path
-) -> pathlib.Path | None:
-    """Returns the preference model's file, likewise.
-
-    Raises:
-      InputError: where preference is a reward and there is none.
-    """
-    own, weight = config.preference_weights, config.preference
-    return _reward_file("preference", own, directory / PREFERENCE, weight)
-
-
-def _reward_file(
-    name: str, own: str, beside: pathlib.Path, weight: float
-) -> pathlib.Path | None:
-    if own:
-        return pathlib.Path(own)
-    if beside.is_file():
-        return beside
-    if weight:
-        raise errors.InputError(
-            f"RewardConfig.{name} of {weight} needs a network; there is no {beside}. "
-            f"Set RewardConfig.{name}_weights to a file of `pretrain {name}`."
-        )
-    return None
 
 
 def quality_part(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key, UInt16
 
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.core import arrays, errors, layout
-from musicrl_jax.runs import pretrain_musiclm, run_config, system
+from musicrl_jax.runs import network_files, pretrain_musiclm, run_config, system
 from musicrl_jax.synthesis import musicality
 
 ADHERENCE, QUALITY = "text_adherence", "quality"
@@ -50,7 +50,7 @@ class TraitConfig:
     def quality_file(self) -> pathlib.Path | None:
         """The quality estimator's weights, or None."""
         wanted = run_config.RewardConfig(quality_weights=self.quality_weights)
-        return system.quality_file(wanted, system.networks_directory(self.networks))
+        return network_files.quality(wanted, system.networks_directory(self.networks))
 
     @property
     def traits(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from musicrl_jax.core import errors
 from musicrl_jax.planning import chips, roofline
-from musicrl_jax.runs import plan, plan_search
+from musicrl_jax.runs import plan, plan_config, plan_search
 
 NEEDS = roofline.Needs(
     arguments=10**9,
@@ -54,9 +54,9 @@ def test_all_figures_have_names():
 
 def test_programs_and_topologies_are_checked_with_the_config():
     with pytest.raises(errors.InputError, match="programs are of"):
-        plan.PlanConfig(programs=("train",))
+        plan_config.PlanConfig(programs=("train",))
     with pytest.raises(errors.InputError, match="such as v5e:4x4"):
-        plan.PlanConfig(topology="v5e-16")
+        plan_config.PlanConfig(topology="v5e-16")
 
 
 @pytest.mark.parametrize(("room", "clips"), [(0.9, 2), (3.0, 4), (7.5, 8)])
@@ -69,5 +69,5 @@ def test_the_search_takes_the_largest_batch_that_fits(monkeypatch, room, clips):
         return dataclasses.replace(made, clips=number)
 
     monkeypatch.setattr(plan_search, "_compiled", compiled)
-    found = plan_search.run(plan.PlanConfig())
+    found = plan_search.run(plan_config.PlanConfig())
     assert {one.clips for one in found} == {clips}

@@ -11,11 +11,11 @@ from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.models.mulan import config as mulan_config
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.models.quality import config as quality_config
-from musicrl_jax.runs import bench_parts, musiclm_flops
+from musicrl_jax.runs import bench_parts, bench_work, musiclm_flops
 
 
 def config(part, **fields):
-    return bench_parts.BenchConfig(
+    return bench_work.BenchConfig(
         part=part,
         musiclm=musiclm_config.MusicLMConfig(
             width=16,
@@ -53,7 +53,7 @@ def config(part, **fields):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", bench_parts.PARTS)
+@pytest.mark.parametrize("part", bench_work.PARTS)
 def test_every_part_is_measured(part):
     found = bench_parts.run(config(part))
     assert found["clips"] == 4
@@ -70,8 +70,8 @@ def test_mfu_is_useful_work_over_the_peak(monkeypatch):
     ticks = itertools.count(0.0, 0.5)
     monkeypatch.setattr(bench_parts.time, "perf_counter", lambda: next(ticks))
     monkeypatch.setattr(bench_parts.jax, "device_count", lambda: 2)
-    work = bench_parts.Work(call=tuple, clips=4, useful_flops=1e8)
-    monkeypatch.setattr(bench_parts, "_sample", lambda _: work)
+    work = bench_work.Work(call=tuple, clips=4, useful_flops=1e8)
+    monkeypatch.setattr(bench_work, "sample", lambda _: work)
     found = bench_parts.run(config("sample"))
     assert found["seconds"] == 0.5
     assert found["mfu"] == pytest.approx(1e8 / (1e9 * 2 * 0.5))

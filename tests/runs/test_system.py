@@ -14,7 +14,7 @@ from musicrl_jax.models.preference import config as preference_config
 from musicrl_jax.models.quality import config as quality_config
 from musicrl_jax.models.quality import network
 from musicrl_jax.rewards import combine
-from musicrl_jax.runs import pretrain_preference, run_config, system
+from musicrl_jax.runs import network_files, pretrain_preference, run_config, system
 
 SIZES = quality_config.QualityConfig(
     fft_size=512, num_mels=16, channels=(4,), width=8, blocks=1, min_seconds=0.25
@@ -47,8 +47,8 @@ def test_rewards_need_a_weight_and_a_network(tmp_path):
     with pytest.raises(errors.InputError, match="At least one reward"):
         run_config.RewardConfig(text_adherence=0.0)
     for name, file in (
-        ("quality", system.quality_file),
-        ("preference", system.preference_file),
+        ("quality", network_files.quality),
+        ("preference", network_files.preference),
     ):
         with pytest.raises(errors.InputError, match=f"{name}_weights"):
             file(run_config.RewardConfig(**{name: 1.0}), tmp_path)

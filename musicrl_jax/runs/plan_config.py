@@ -1,0 +1,77 @@
+"""PlanConfig: what `musicrl plan` plans, and for which chips."""
+
+import dataclasses
+
+from musicrl_jax.acting import config as acting_config
+from musicrl_jax.core import errors, sharding
+from musicrl_jax.core import layout as layouts
+from musicrl_jax.learning import config as learning_config
+from musicrl_jax.models.mulan import config as mulan_config
+from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.models.quality import config as quality_config
+from musicrl_jax.models.soundstream import config as soundstream_config
+from musicrl_jax.planning import chips
+
+PROGRAMS = ("update", "sample", "rewards")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlanConfig:
+    """What to plan, and for which chips.
+
+    Attributes:
+      topology: of the learner, such as v5e:4x4.
+      actor_topology: of one actor; empty for one host of the learner's chips.
+      programs: any of "update", "sample", "rewards".
+      clip_seconds: length of the clips.
+      layout: of the tokens.
+      musiclm: sizes of policy, value and reference.
+      mulan: of the text-adherence reward.
+      quality: of the quality reward.
+      codec: that renders clips.
+      learner: batch and its parts.
+      actor: clips sampled at a time.
+      mesh: the learner's; all chips over `fsdp` by default.
+    """
+
+    topology: str = "v5e:4x4"
+    actor_topology: str = ""
+    programs: tuple[str, ...] = PROGRAMS
+    clip_seconds: float = 30.0
+    layout: layouts.TokenLayout = dataclasses.field(
+        default_factory=musiclm_config.make_layout
+    )
+    musiclm: musiclm_config.MusicLMConfig = dataclasses.field(
+        default_factory=musiclm_config.MusicLMConfig
+    )
+    mulan: mulan_config.MulanConfig = dataclasses.field(
+        default_factory=mulan_config.MulanConfig
+    )
+    quality: quality_config.QualityConfig = dataclasses.field(
+        default_factory=quality_config.QualityConfig
+    )
+    codec: soundstream_config.SoundStreamConfig = dataclasses.field(
+        default_factory=soundstream_config.SoundStreamConfig
+    )
+    learner: learning_config.LearnerConfig = dataclasses.field(
+        default_factory=learning_config.LearnerConfig
+    )
+    actor: acting_config.ActorConfig = dataclasses.field(
+        default_factory=acting_config.ActorConfig
+    )
+    mesh: sharding.MeshConfig = dataclasses.field(
+        default_factory=lambda: sharding.MeshConfig(data=1, fsdp=-1)
+    )
+
+    def __post_init__(self) -> None:
+        unknown = set(self.programs) - set(PROGRAMS)
+        if unknown or not self.programs:
+            raise errors.InputError(
+                f"PlanConfig.programs are of {PROGRAMS}; got {self.programs}."
+            )
+        chips.parse_topology(self.topology)
+
+    @property
+    def frames(self) -> int:
+        """Frames of a clip."""
+        return self.layout.num_frames(self.clip_seconds)
