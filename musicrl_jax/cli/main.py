@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 bad input, 70 stored state contradicts the protocol, 75 tr
 78 another configuration than the run's, 130 interrupted, 143 preempted, 1 a fault.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -77,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         output.error(_message(error))
         code = getattr(error, "exit_code", errors.InputError.exit_code)
+        if isinstance(error, errors.LostHostError):
+            # At its exit JAX would wait for the lost host.
+            os._exit(code)
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
         output.error("Interrupted; the same command goes on where it can.")
     sys.exit(code)
