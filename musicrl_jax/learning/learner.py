@@ -139,7 +139,7 @@ class Learner:
                 return reason
         return "steps"
 
-    def _report(self, at: Progress, row: Mapping[str, float]) -> str:
+    def _report(self, at: Progress, row: dict[str, float]) -> str:
         """Tells others of a step; returns why to end after it, "" to go on."""
         self.metrics.write(at.step, row)
         self.beat({"step": at.step} | row)

@@ -89,8 +89,9 @@ def find(given: Hosts, environment: Mapping[str, str]) -> Hosts | None:
         return None
     if told.coordinator:
         return told
-    found = _of_slurm(environment) or _of_tpus(environment)
-    return found if told.num_processes is None else found or told
+    if told.num_processes is not None:
+        return _of_slurm(environment) or told
+    return _of_slurm(environment) or _of_tpus(environment)
 
 
 def join(given: Hosts) -> None:

@@ -65,8 +65,8 @@ def reward_parts(
 def own_keys(manifest: manifests.Manifest, sharding: jax.sharding.Sharding) -> set[str]:
     """Returns the trajectories that this host reads for the batch of `manifest`."""
     count = len(manifest.items)
-    indices = sharding.addressable_devices_indices_map((count,)).values()
-    rows = {row for index in indices for row in range(*index[0].indices(count))}
+    places = sharding.addressable_devices_indices_map((count,)).values()
+    rows = {row for (part,) in filter(None, places) for row in range(count)[part]}
     return {manifest.items[row][0] for row in rows}
 
 
