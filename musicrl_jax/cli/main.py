@@ -4,7 +4,6 @@ Exit codes: 0 done, 2 bad input, 70 stored state contradicts the protocol, 75 tr
 78 another configuration than the run's, 130 interrupted, 143 preempted, 1 a fault.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -76,11 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (errors.MusicRLError, typer.TyperException, OSError) as error:
         if debug:
             raise
+        if isinstance(error, errors.LostHostError):
+            output.end_at_once(error)  # JAX waits for the lost host otherwise
         output.error(_message(error))
         code = getattr(error, "exit_code", errors.InputError.exit_code)
-        if isinstance(error, errors.LostHostError):
-            # At its exit JAX would wait for the lost host.
-            os._exit(code)
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
         output.error("Interrupted; the same command goes on where it can.")
     sys.exit(code)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from musicrl_jax.cli import options, running
+from musicrl_jax.cli import options, output, running
 
 Actor = Annotated[int, typer.Option("--actor_id", help="Number of this actor.")]
 
@@ -54,7 +54,7 @@ def learner(
         coordinator=coordinator, num_processes=num_processes, process_id=process_id
     )
     fields = {"run_dir": run_dir, "seed": seed}
-    with hosts.joined(place):
+    with hosts.joined(place, output.end_at_once):
         running.run("learner", gin_file, gin_param, fields, as_json=json)
 
 

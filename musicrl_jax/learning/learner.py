@@ -182,8 +182,11 @@ class Learner:
 
     def _idle(self, at: Progress) -> None:
         """Publishes what is on disk while waiting, and heeds a request to stop."""
+        stop = self.stop()
+        if jax.process_index() != 0:
+            return
         self._publish_finished(wait=False)
-        if self.stop() and jax.process_index() == 0:
+        if stop:
             raise _preempted(at.step)
 
     def _step(self, at: Progress, manifest: manifests.Manifest) -> dict[str, float]:

@@ -10,7 +10,8 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -94,15 +95,20 @@ def find(given: Hosts, environment: Mapping[str, str]) -> Hosts | None:
     return _of_slurm(environment) or _of_tpus(environment)
 
 
-def join(given: Hosts) -> None:
+def join(given: Hosts, give_up: Callable[[errors.TemporaryError], None]) -> None:
     """Makes this process one of its cluster; does nothing where it is alone.
 
     To be called before anything asks for a device.
 
+    Args:
+      given: by options.
+      give_up: ends the process with an error. It is called, from a thread, where the
+        others do not come in time: JAX's own end is an abort without a word.
+
     Raises:
       InputError: what is given contradicts itself, or JAX finds no cluster or another
         than was said.
-      TemporaryError: the others did not come in time.
+      TemporaryError: JAX could not join it.
     """
     hosts = find(given, os.environ)
     if hosts is None:
@@ -112,10 +118,14 @@ def join(given: Hosts) -> None:
         # Else JAX would take one device for each of Slurm's tasks on GPUs.
         named = dataclasses.asdict(hosts) | {"cluster_detection_method": "deactivate"}
         named["coordinator_address"] = named.pop("coordinator")
+    late = errors.TemporaryError(_late(hosts))
+    timer = threading.Timer(JOIN_SECONDS, give_up, [late])
+    timer.daemon = True
+    timer.start()
     try:
         jax.distributed.initialize(
             **named,
-            initialization_timeout=JOIN_SECONDS,
+            initialization_timeout=2 * JOIN_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=PARTING_SECONDS,
         )
@@ -126,7 +136,10 @@ def join(given: Hosts) -> None:
             "--process_id."
         ) from error
     except RuntimeError as error:
-        raise errors.TemporaryError(_late(hosts, error)) from error
+        known = " ".join(str(error).split())[:300]
+        raise errors.TemporaryError(f"{late} JAX said: {known}") from error
+    finally:
+        timer.cancel()
     if hosts.num_processes not in (None, jax.process_count()):
         raise errors.InputError(
             f"The cluster must have {hosts.num_processes} processes; JAX finds "
@@ -135,14 +148,16 @@ def join(given: Hosts) -> None:
 
 
 @contextlib.contextmanager
-def joined(given: Hosts) -> Iterator[None]:
-    """Joins, and tells a lost host from a fault of the program.
+def joined(
+    given: Hosts, give_up: Callable[[errors.TemporaryError], None]
+) -> Iterator[None]:
+    """Joins, and tells a lost host from a fault of the program; see `join`.
 
     Raises:
       LostHostError: in the place of what a collective raised.
       InputError, TemporaryError: see `join`.
     """
-    join(given)
+    join(given, give_up)
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
@@ -195,13 +210,15 @@ def _number(name: str, environment: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def _late(hosts: Hosts, error: Exception) -> str:
-    known = " ".join(str(error).split())[:300]
+def _late(hosts: Hosts) -> str:
+    remedy = (
+        f"Start all of them within {JOIN_SECONDS} s, with the same address, which must "
+        "be free on process 0 and open to the others."
+    )
     if not hosts.coordinator:
-        return f"The hosts of this learner did not come together ({known}). Try again."
-    whom = "the others" if hosts.process_id == 0 else "process 0"
+        return f"The hosts of this learner did not come together. {remedy}"
+    count, number = hosts.num_processes, hosts.process_id
+    whom = "the others to come to" if number == 0 else "process 0 at"
     return (
-        f"Process {hosts.process_id} of {hosts.num_processes} waited for {whom} at "
-        f"{hosts.coordinator} up to {JOIN_SECONDS} s ({known}). Start all of them "
-        "within that time, with the same address, which must be free and open to all."
+        f"Process {number} of {count} waited for {whom} {hosts.coordinator}. {remedy}"
     )

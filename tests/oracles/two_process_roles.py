@@ -8,7 +8,6 @@ loops, the checkpoints, the joining of hosts and the exit codes.
 """
 
 import dataclasses
-import os
 import sys
 
 import jax
@@ -18,6 +17,7 @@ import numpy as np
 from musicrl_jax.acting import actor as actors
 from musicrl_jax.acting import config as acting_config
 from musicrl_jax.acting import loop
+from musicrl_jax.cli import output
 from musicrl_jax.core import errors, writers
 from musicrl_jax.learning import config as configs
 from musicrl_jax.learning import learner as loops
@@ -80,7 +80,7 @@ def learn(run_dir, coordinator, num_processes, process_id):
         num_processes=int(num_processes),
         process_id=int(process_id),
     )
-    with hosts.joined(place):
+    with hosts.joined(place, output.end_at_once):
         stop = stopping.learner_stop_request()
         run = learner.Run(store=stores.open_store(run_dir), config_hash=HASH)
         learner.learn(make_config(run_dir), run, make_networks(), stop)
@@ -136,7 +136,7 @@ def main(role, *arguments):
     except errors.MusicRLError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         if isinstance(error, errors.LostHostError):
-            os._exit(error.exit_code)
+            output.end_at_once(error)
         sys.exit(error.exit_code)
 
 
