@@ -72,9 +72,10 @@ def together(do: Callable[[], T]) -> T:
     """
     if jax.process_count() == 1:
         return do()
-    result, failed, message = None, None, _message(_DONE, "")
+    results: list[T] = []
+    failed, message = None, _message(_DONE, "")
     try:
-        result = do()
+        results.append(do())
     except (errors.MusicRLError, OSError) as error:
         failed, message = error, _of_error(error)
     for host, row in enumerate(np.asarray(multihost_utils.process_allgather(message))):
@@ -83,7 +84,7 @@ def together(do: Callable[[], T]) -> T:
             failed = failed or errors.of_exit_code(kind, f"Host {host}: {text}")
     if failed is not None:
         raise failed
-    return result  # pyright: ignore[reportReturnType] - of `do`, which has not failed
+    return results[0]
 
 
 def _lead(

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[2]
 STEPS = two_process_roles.PROBLEM.config.steps
-SECONDS = 400  # hard end of a test's processes; a quiet machine needs a tenth
+SECONDS = 400  # hard end of a test's processes, on a busy machine too
 LOST = (75, -signal.SIGABRT)  # as an error, or by JAX's own hand; both are tried again
 
 
