@@ -5,6 +5,7 @@ checkpoints/e000003/<step>/meta                       JSON with the trees' diges
 """
 
 import dataclasses
+import functools
 import json
 import zlib
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from etils import epath
 from jaxtyping import PyTree
 
 from musicrl_jax.checkpoints import digests
-from musicrl_jax.core import arrays, errors
+from musicrl_jax.core import agreement, arrays, errors
 
 POLICY = "policy"
 META = "meta"
@@ -36,6 +37,15 @@ class CheckpointId:
 
     epoch: int
     step: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}/{self.step}"
+
+    @classmethod
+    def parse(cls, text: str) -> "CheckpointId":
+        """Returns what `str` gave `text` of."""
+        epoch, step = text.split("/")
+        return cls(epoch=int(epoch), step=int(step))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,17 +94,22 @@ class CheckpointReader:
 
         Args:
           abstract: for each tree's name `jax.ShapeDtypeStruct`s, with shardings where
-            the leaves are to lie on a mesh.
+            the leaves are to lie on a mesh. Over several hosts all of them call this,
+            and restore what host 0 finds.
 
         Raises:
           InputError: where a checkpoint is of another tree or other shapes.
           InvariantError: where there are checkpoints and none can be believed.
         """
         rejected: list[str] = []
-        for identity in reversed(self.list()):
+        found = self.list()
+        while name := agreement.by_host_0(lambda: str(found.pop()) if found else ""):
+            restore = functools.partial(
+                self._restore, CheckpointId.parse(name), abstract, tuple(rejected)
+            )
             try:
-                return self._restore(identity, abstract, tuple(rejected))
-            except DamagedCheckpointError as error:
+                return agreement.together(restore)
+            except errors.TemporaryError as error:  # of this host or of another
                 rejected.append(str(error))
         if rejected:
             raise errors.InvariantError(

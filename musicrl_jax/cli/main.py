@@ -79,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (errors.MusicRLError, typer.TyperException, OSError) as error:
         if debug:
             raise
+        if isinstance(error, errors.LostHostError):
+            output.end_at_once(error)  # JAX waits for the lost host otherwise
         output.error(_message(error))
         code = getattr(error, "exit_code", errors.InputError.exit_code)
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt

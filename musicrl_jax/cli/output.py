@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from musicrl_jax.core import errors
 
 Result = Any
 """Whatever a run function returns: a dataclass, a mapping, a text or nothing."""
@@ -68,3 +71,10 @@ def plain(value: Result) -> Result:
 def error(message: str) -> None:
     """Prints one line on standard error."""
     print(f"musicrl: {' '.join(message.split())}", file=sys.stderr)
+
+
+def end_at_once(reason: errors.MusicRLError) -> None:
+    """Prints an error and ends the process, whatever its threads are doing."""
+    error(str(reason))
+    sys.stderr.flush()
+    os._exit(reason.exit_code)

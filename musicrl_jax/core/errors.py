@@ -39,3 +39,17 @@ class Preempted(MusicRLError):  # noqa: N818 - an event, not a fault
     """The process was asked to stop and saved its state (exit code 143)."""
 
     exit_code = 143
+
+
+class LostHostError(TemporaryError):
+    """Another process of this program is gone (exit code 75).
+
+    Nothing that needs it can be done any more, not even an orderly end.
+    """
+
+
+def of_exit_code(code: int, text: str) -> MusicRLError:
+    """Returns the error that ends with `code`, as another host of a program saw it."""
+    kinds = (InputError, InvariantError, TemporaryError, ConfigMismatchError, Preempted)
+    kind = next((kind for kind in kinds if kind.exit_code == code), MusicRLError)
+    return kind(text)

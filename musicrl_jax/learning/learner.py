@@ -1,11 +1,14 @@
 """The learner process: decide a batch, update, checkpoint, publish, until done.
 
 It is an SPMD program: every host runs this loop in step. Host 0 decides what a batch
-holds; a manifest that exists already is used as it is, so that a resumed learner
-repeats what was decided before, bit for bit on the same devices.
+holds and when the run ends, and alone writes for others than the learner; what it
+cannot do ends every host alike (`core.agreement`). A manifest that exists already is
+used as it is, so that a resumed learner repeats what was decided before, bit for bit
+on the same devices.
 """
 
 import dataclasses
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from musicrl_jax.core import arrays, errors, protocols, sharding, trajectory
+from musicrl_jax.core import agreement, arrays, errors, protocols, sharding, trajectory
 from musicrl_jax.learning import channel as channels
 from musicrl_jax.learning import config as configs
 from musicrl_jax.learning import state as states
@@ -63,12 +66,13 @@ class Learner:
       mesh: where state and batches lie.
       centre_value: sets the value head to a mean reward, before the first update.
       publish_every: steps between two checkpoints.
-      metrics: takes a row a step.
-      stop: whether this process was asked to save and stop, the same on every host.
+      metrics: takes a row a step (host 0).
+      stop: whether this process was asked to save and stop. Every host asks equally
+        often, and gets the same answer.
       patience: for batches.
-      beat: is told each row of numbers.
+      beat: is told each row of numbers (host 0).
       over_optimised: whether to end the run early because a reward that is not trained
-        falls, the same on every host.
+        falls (host 0).
       clock: seconds that never run backwards.
     """
 
@@ -103,20 +107,20 @@ class Learner:
             saved_step=saved_step,
             skipped=float(state.skipped),
         )
-        self._save(at)
-        self._publish_finished(wait=True)
+        self._save_and_publish(at)
         try:
             reason = self._loop(at)
         except errors.Preempted:
-            self._save(at)
-            self._publish_finished(wait=True)
+            self._save_and_publish(at)
             raise
-        self._save(at)
-        self._publish_finished(wait=True)
-        if jax.process_index() == 0:
-            record = {"step": at.step, "reason": reason, "epoch": self.channel.epoch}
-            self.channel.store.put_if_absent(DONE_KEY, json.dumps(record).encode())
+        self._save_and_publish(at)
+        record = {"step": at.step, "reason": reason, "epoch": self.channel.epoch}
+        agreement.by_host_0(functools.partial(self._note_end, record))
         return at.state
+
+    def _note_end(self, record: Mapping[str, Any]) -> str:
+        self.channel.store.put_if_absent(DONE_KEY, json.dumps(record).encode())
+        return ""
 
     def _loop(self, at: Progress) -> str:
         """Updates; returns why it ended.
@@ -128,16 +132,21 @@ class Learner:
             manifest = self._manifest(at)
             row = self._step(at, manifest)
             row["time/wait_share"] = at.waited / max(self.clock() - started, 1e-9)
-            self.metrics.write(at.step, row)
-            self.beat({"step": at.step} | row)
             if at.step % self.publish_every == 0:
                 self._save(at)
-            self._publish_finished(wait=False)
-            if self._budget_is_spent(at, row):
-                return "kl_budget"
-            if self.over_optimised():
-                return "over_optimisation"
+            reason = agreement.by_host_0(functools.partial(self._report, at, row))
+            if reason:
+                return reason
         return "steps"
+
+    def _report(self, at: Progress, row: dict[str, float]) -> str:
+        """Tells others of a step; returns why to end after it, "" to go on."""
+        self.metrics.write(at.step, row)
+        self.beat({"step": at.step} | row)
+        self._publish_finished(wait=False)
+        if self._budget_is_spent(at, row):
+            return "kl_budget"
+        return "over_optimisation" if self.over_optimised() else ""
 
     def _budget_is_spent(self, at: Progress, row: Mapping[str, float]) -> bool:
         """Returns whether the batches just now were all beyond the KL budget."""
@@ -150,29 +159,40 @@ class Learner:
         started = self.clock()
         if self.stop():
             raise _preempted(at.step)
-        patience = dataclasses.replace(self.patience, meanwhile=lambda: self._idle(at))
-        if jax.process_index() == 0:
-            manifest = self.channel.leader.manifest(at.step, patience)
-        else:
-            manifest = waits.wait_for(
-                lambda: self.channel.log.get(at.step),
-                f"host 0 to decide batch {at.step}",
-                patience,
+        agreed = agreement.led(
+            functools.partial(self._decide, at), functools.partial(self._idle, at)
+        )
+        manifest = waits.wait_for(
+            lambda: self.channel.log.get(at.step),
+            f"batch {at.step}, which host 0 has decided on,",
+            self.patience,
+        )
+        if manifest.sha256 != agreed:
+            raise errors.InvariantError(
+                f"Host {jax.process_index()} reads another manifest of step {at.step} "
+                "than host 0. Check that all hosts share the run directory."
             )
-        batches.agree_on(manifest)
         at.waited += self.clock() - started
         return manifest
 
+    def _decide(self, at: Progress, sign: Callable[[], None]) -> str:
+        """Returns the hash of the next batch's manifest."""
+        patience = dataclasses.replace(self.patience, meanwhile=sign)
+        return self.channel.leader.manifest(at.step, patience).sha256
+
     def _idle(self, at: Progress) -> None:
-        """Publishes what is on disk while waiting; on one host, heeds a request."""
+        """Publishes what is on disk while waiting, and heeds a request to stop."""
+        stop = self.stop()
+        if jax.process_index() != 0:
+            return
         self._publish_finished(wait=False)
-        if jax.process_count() == 1 and self.stop():
+        if stop:
             raise _preempted(at.step)
 
     def _step(self, at: Progress, manifest: manifests.Manifest) -> dict[str, float]:
         """Moves the state by one update; returns its numbers."""
         started = self.clock()
-        batch = self._batch(manifest)
+        batch = agreement.together(functools.partial(self._batch, manifest))
         state = at.state
         if at.step == 0:
             mean = float(jnp.mean(batch.rewards))
@@ -194,19 +214,19 @@ class Learner:
 
     def _batch(self, manifest: manifests.Manifest) -> trajectory.TrajectoryBatch:
         """Returns the batch that `manifest` defines, laid over the mesh."""
-        self._check_temperature(manifest)
         rows = sharding.batch_sharding(self.mesh)
+        for key in sorted(batches.own_keys(manifest, rows)):
+            self._check_temperature(key, manifest.objects[key].sha256)
         return batches.assemble(self.channel.trajectories, manifest, rows)
 
-    def _check_temperature(self, manifest: manifests.Manifest) -> None:
-        for key, source in manifest.objects.items():
-            sampled = self.channel.trajectories.load(key, source.sha256).temperature
-            if sampled != self.config.temperature:
-                raise errors.InvariantError(
-                    f"Actors must sample at LearnerConfig.temperature "
-                    f"({self.config.temperature}); {key} was sampled at {sampled}. "
-                    "Give all roles the same config."
-                )
+    def _check_temperature(self, key: str, sha256: str) -> None:
+        sampled = self.channel.trajectories.load(key, sha256).temperature
+        if sampled != self.config.temperature:
+            raise errors.InvariantError(
+                f"Actors must sample at LearnerConfig.temperature "
+                f"({self.config.temperature}); {key} was sampled at {sampled}. "
+                "Give all roles the same config."
+            )
 
     def _count_skipped(self, at: Progress, row: dict[str, float]) -> None:
         """Gives up where updates stay non-finite, before weights could be harmed."""
@@ -224,11 +244,16 @@ class Learner:
         """Begins to save the state, unless its step is saved already."""
         if at.saved_step >= at.step:
             return
-        self._publish_finished(wait=True)
+        agreement.together(functools.partial(self._publish_finished, wait=True))
         self.channel.checkpoints.save(
             at.step, as_trees(at.state), {"config_hash": self.channel.config_hash}
         )
         at.saved_step = at.step
+
+    def _save_and_publish(self, at: Progress) -> None:
+        """Returns when the state is on disk, and actors know it."""
+        self._save(at)
+        agreement.together(functools.partial(self._publish_finished, wait=True))
 
     def _publish_finished(self, *, wait: bool) -> None:
         """Publishes the checkpoints that have reached the disk."""

@@ -4,7 +4,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Int
 
 from musicrl_jax.core import arrays, sharding
@@ -47,23 +49,56 @@ def initial_state(
     The trees are copied, since an update gives its state's buffers away.
 
     Args:
-      policy_params: theta_0.
+      policy_params: theta_0; over several hosts, the same on each.
       value_params: the value's start (trunk of theta_0, head at the mean reward).
       config: names the optimizers.
       mesh: where to lay the state; None leaves it on the default device.
     """
-    state = LearnerState(
-        policy=jax.tree.map(jnp.copy, policy_params),
-        value=jax.tree.map(jnp.copy, value_params),
-        reference=jax.tree.map(jnp.copy, policy_params),
-        policy_optimizer=optimizers.policy_optimizer(config).init(policy_params),
-        value_optimizer=optimizers.value_optimizer(config).init(value_params),
-        step=jnp.zeros((), jnp.int32),
-        skipped=jnp.zeros((), jnp.int32),
+    policy = _copied(policy_params, mesh)
+    value = _copied(value_params, mesh)
+    return LearnerState(
+        policy=policy,
+        value=value,
+        reference=_copied(policy_params, mesh),
+        policy_optimizer=_begun(optimizers.policy_optimizer(config), policy, mesh),
+        value_optimizer=_begun(optimizers.value_optimizer(config), value, mesh),
+        step=_copied(jnp.zeros((), jnp.int32), mesh),
+        skipped=_copied(jnp.zeros((), jnp.int32), mesh),
     )
-    return state if mesh is None else shard_state(state, mesh)
 
 
 def shard_state(state: LearnerState, mesh: Mesh) -> LearnerState:
-    """Lays the state on the mesh by the rules of `core.sharding`."""
-    return jax.device_put(state, sharding.tree_shardings(state, mesh))
+    """Lays the state on the mesh by the rules of `core.sharding`.
+
+    Over several hosts, leaves that lie on a single one must be the same on each.
+    """
+    return jax.tree.map(_laid, state, sharding.tree_shardings(state, mesh))
+
+
+def _copied(tree: arrays.Tree, mesh: Mesh | None) -> arrays.Tree:
+    if mesh is None:
+        return jax.tree.map(jnp.copy, tree)
+    return jax.tree.map(
+        lambda leaf, place: _laid(jnp.copy(leaf), place),
+        tree,
+        sharding.tree_shardings(tree, mesh),
+    )
+
+
+def _begun(
+    optimizer: optax.GradientTransformation, params: arrays.Params, mesh: Mesh | None
+) -> arrays.Tree:
+    """Returns the optimizer's first state, made where it is to lie."""
+    if mesh is None:
+        return optimizer.init(params)
+    places = sharding.tree_shardings(jax.eval_shape(optimizer.init, params), mesh)
+    return jax.jit(optimizer.init, out_shardings=places)(params)
+
+
+def _laid(leaf: jax.Array, place: NamedSharding) -> jax.Array:
+    if place.is_fully_addressable or not leaf.is_fully_addressable:
+        return jax.device_put(leaf, place)
+    # Each host feeds its own devices; device_put would have all hosts compare it all.
+    return jax.make_array_from_callback(
+        leaf.shape, place, lambda index: np.asarray(leaf)[index]
+    )

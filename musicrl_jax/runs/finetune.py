@@ -14,6 +14,7 @@ from musicrl_jax.learning import learner
 from musicrl_jax.runs import (
     compile_cache,
     directory_lock,
+    hosts,
     live_view,
     run_config,
     run_inputs,
@@ -80,6 +81,7 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
         )
     roles = make_roles(config, gin_file)
     environment = KEEP_PAGES | compile_cache.environment(run_dir)
+    environment[hosts.NUM_PROCESSES] = "1"  # whatever cluster this machine is of
     family = supervisor.Supervisor(roles, run_dir / "logs", environment)
     with (
         directory_lock.only_one(run_dir, "finetune"),

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import shlex
 
-from musicrl_jax.runs import tpu_topology
+from musicrl_jax.runs import hosts, tpu_topology
 
 FOLDER = "musicrl"
 LOG = "~/musicrl_role.log"
@@ -100,9 +100,11 @@ class Commands:
     def start(self) -> list[str]:
         """Starts the role on all workers, unless it runs there already."""
         # Without TPUs the role must fail, not go on with the processor.
-        role = shlex.join(
-            ["env", "JAX_PLATFORMS=tpu,cpu", ".venv/bin/musicrl", *self.arguments]
-        )
+        variables = ["JAX_PLATFORMS=tpu,cpu"]
+        if self.hosts > 1:
+            # The machine's metadata say the rest.
+            variables.append(f"{hosts.NUM_PROCESSES}={self.hosts}")
+        role = shlex.join(["env", *variables, ".venv/bin/musicrl", *self.arguments])
         once = f"rm -f {EXIT_FILE}; {role}; echo $? > {EXIT_FILE}"
         return self._on_all(
             f"cd ~/{FOLDER} && if flock --nonblock {LOCK} true; then "

@@ -7,7 +7,7 @@ queue admits them one by one.
 
 from typing import Any
 
-from musicrl_jax.runs import exit_codes, gke_config, tpu_topology
+from musicrl_jax.runs import exit_codes, gke_config, hosts, tpu_topology
 
 Manifest = dict[str, Any]
 
@@ -179,6 +179,10 @@ def container(
     for binding in config.gin_params:
         command += ["--gin_param", binding.replace("$(", "$$(")]
     environment: list[Manifest] = [{"name": "JAX_PLATFORMS", "value": "tpu,cpu"}]
+    if topology.hosts > 1:
+        # GKE's own variables say the rest.
+        count = str(topology.hosts)
+        environment.append({"name": hosts.NUM_PROCESSES, "value": count})
     if role == "actor":
         command += ["--actor_id", actor_id]
         if actor_id.startswith("$"):

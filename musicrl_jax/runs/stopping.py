@@ -2,8 +2,12 @@
 
 import os
 import signal
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
 
 SUPERVISOR = "MUSICRL_SUPERVISOR"
 
@@ -11,8 +15,8 @@ SUPERVISOR = "MUSICRL_SUPERVISOR"
 class StopRequest:
     """Turns SIGTERM and SIGINT into a question that a loop asks between steps.
 
-    Not for a learner under `jax.distributed`, whose C++ notifier owns SIGTERM: there
-    the checkpoint manager's preemption point is asked instead. A parent is watched
+    Not for one of several processes under `jax.distributed`, whose C++ notifier owns
+    SIGTERM: see `SharedStopRequest`. A parent is watched
     where it asked for that, by its process number in the variable `SUPERVISOR`; a role
     that a shell started outlives the shell.
 
@@ -61,3 +65,26 @@ class StopRequest:
         self.listen()
         orphaned = self._parent is not None and os.getppid() != self._parent
         return self._requested or orphaned
+
+
+class SharedStopRequest:
+    """Turns SIGTERM at any process of a cluster into one answer of all of them.
+
+    All processes ask equally often; the answer comes about a second after the signal,
+    at the same question everywhere.
+    """
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def __call__(self) -> bool:
+        """Returns whether to save and stop."""
+        self._asked += 1
+        return multihost_utils.reached_preemption_sync_point(self._asked)
+
+
+def learner_stop_request() -> Callable[[], bool]:
+    """Returns the question for a learner of this many processes."""
+    if jax.process_count() > 1:
+        return SharedStopRequest()
+    return StopRequest(watch_parent=True).listen()

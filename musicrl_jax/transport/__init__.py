@@ -21,8 +21,7 @@ A learner's leader (host 0), in this order:
     publish what was restored: Publication(checkpoint_epoch=restored's epoch, ...)
 
     for each step k, which takes the state from k to k + 1:
-        manifest = lead.manifest(k, patience)     # other hosts: log.get(k)
-        batches.agree_on(manifest)
+        manifest = lead.manifest(k, patience)     # other hosts: log.get(k), same hash
         batch = batches.assemble(source, manifest, sharding)
         state = update(state, batch)
         now and then: saves.save(k + 1, trees, meta)

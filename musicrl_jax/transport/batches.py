@@ -1,11 +1,9 @@
 """From a manifest to the arrays that the update consumes."""
 
-import hashlib
 from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jaxtyping import Float32
 
 from musicrl_jax.core import errors, trajectory
@@ -26,8 +24,8 @@ def assemble(
 ) -> trajectory.TrajectoryBatch:
     """Returns the batch of `manifest`, laid out over all hosts' devices.
 
-    Each host reads only the trajectories of its own rows, so the batch is the same on
-    every number of hosts and devices.
+    Each host reads only the trajectories of its own rows, and the first one for its
+    shapes. The batch is the same on every number of hosts and devices.
 
     Args:
       source: of the trajectories.
@@ -64,29 +62,12 @@ def reward_parts(
     }
 
 
-def agree_on(manifest: manifests.Manifest) -> None:
-    """Makes sure that every host of this learner reads the same manifest.
-
-    Raises:
-      InvariantError: where this host's manifest is not the first host's.
-    """
-    if jax.process_count() == 1:
-        return
-    mine = np.frombuffer(hashlib.sha256(manifest.to_bytes()).digest(), np.uint8)
-    leader = np.asarray(multihost_utils.broadcast_one_to_all(mine))
-    if not np.array_equal(mine, leader):
-        raise errors.InvariantError(
-            f"Host {jax.process_index()} reads another manifest of step "
-            f"{manifest.step} than host 0. Check that all hosts share the store."
-        )
-
-
-def as_host_0_says(answer: bool) -> bool:
-    """Returns host 0's answer to a question that every host of this learner asks."""
-    if jax.process_count() == 1:
-        return answer
-    told = multihost_utils.broadcast_one_to_all(np.asarray(answer, np.uint8))
-    return bool(np.asarray(told))
+def own_keys(manifest: manifests.Manifest, sharding: jax.sharding.Sharding) -> set[str]:
+    """Returns the trajectories that this host reads for the batch of `manifest`."""
+    count = len(manifest.items)
+    places = sharding.addressable_devices_indices_map((count,)).values()
+    rows = {row for (part,) in filter(None, places) for row in range(count)[part]}
+    return {manifest.items[row][0] for row in rows}
 
 
 def _clip(

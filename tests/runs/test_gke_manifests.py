@@ -121,6 +121,17 @@ def test_actors_of_one_set_are_numbered_by_their_job():
     assert path == "metadata.labels['jobset.sigs.k8s.io/job-index']"
 
 
+@pytest.mark.parametrize(("learner", "hosts"), [("v5e:2x4", None), ("v5e:4x4", "4")])
+def test_a_learner_over_several_hosts_knows_how_many(learner, hosts):
+    found = jobs(gke_manifests.render(change(learner=learner)))
+    told = {
+        name: {e["name"]: e.get("value") for e in pod(job)["containers"][0]["env"]}
+        for name, job in found.items()
+    }
+    assert told.pop("run1/learner").get("MUSICRL_NUM_PROCESSES") == hosts
+    assert not any("MUSICRL_NUM_PROCESSES" in names for names in told.values())
+
+
 def test_apart_each_process_has_its_own_set_and_actors_their_numbers():
     found = jobs(gke_manifests.render(change(apart=True, first_actor=5)))
     assert list(found) == [

@@ -11,7 +11,7 @@ from musicrl_jax.learning import learner as loops
 from musicrl_jax.learning import state as states
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
-from musicrl_jax.runs import learner, run_config, system
+from musicrl_jax.runs import learner, run_config
 from musicrl_jax.transport import keys
 from musicrl_jax.transport import store as stores
 
@@ -31,21 +31,25 @@ SIZES = musiclm_config.MusicLMConfig(
 def test_a_restored_state_has_the_layout_of_a_fresh_one(tmp_path, axes):
     layout = musiclm_config.make_layout(semantic_size=8, coarse_size=8, coarse_levels=2)
     policy = musiclm.make_policy(SIZES, layout)
-    language = system.Language(
+    params = policy.init(jax.random.key(0))
+    networks = learner.Networks(
         policy=policy,
         value=musiclm.make_value(SIZES, layout),
-        params=policy.init(jax.random.key(0)),
+        policy_params=params,
+        value_params=musiclm.value_params_from(params, 0.5),
+        centre_value=musiclm.centred_value,
     )
     config = run_config.RunConfig(run_dir=str(tmp_path))
     devices = jax.devices()[: int(np.prod(list(axes.values())))]
     mesh = sharding.make_mesh(sharding.MeshConfig(**axes), devices)
-    value = musiclm.value_params_from(language.params, 0.5)
-    fresh = states.initial_state(language.params, value, config.learner, mesh)
+    fresh = states.initial_state(
+        networks.policy_params, networks.value_params, config.learner, mesh
+    )
     store = manager.CheckpointStore(str(tmp_path), 1)
     store.save(7, loops.as_trees(fresh), {"config_hash": "x"})
     store.close()
 
-    restored, saved = learner.restore_or_start(config, language, mesh)
+    restored, saved = learner.restore_or_start(config, networks, mesh)
     assert saved is not None
     assert int(restored.step) == 7
     # Another layout would be another program: the update would be compiled anew.

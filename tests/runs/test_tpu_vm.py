@@ -203,6 +203,13 @@ def test_lines_for_gcloud():
     assert "--force" in spot.delete()
 
 
+@pytest.mark.parametrize(("topology", "told"), [("v5e:2x4", 0), ("v5p:4x4x4", 16)])
+def test_a_role_over_several_workers_knows_how_many(topology, told):
+    start = " ".join(commands(topology).start())
+    assert (f"MUSICRL_NUM_PROCESSES={told} " in start) == bool(told)
+    assert ("MUSICRL_NUM_PROCESSES" in start) == bool(told)
+
+
 @pytest.fixture
 def worker(tmp_path):
     """Runs what a worker of a slice is told, with a role that waits for a file."""
