@@ -84,6 +84,9 @@ def run(
     simulated_preferences.check_traits(population, config.clips.traits)
     texts = _texts(config)
     traits = _traits(config, texts, progress)
+    met = population_votes.meet(
+        population, traits, voters=config.voters, seed=config.seed
+    )
     result = {
         "simulated": True,
         "population": population.digest,
@@ -94,15 +97,26 @@ def run(
             dataclasses.asdict(one)
             for one in population_votes.tastes(population, traits)
         ],
-        "pairs": [
-            dataclasses.asdict(one)
-            for one in population_votes.meet(
-                population, traits, voters=config.voters, seed=config.seed
-            )
-        ],
+        "pairs": [dataclasses.asdict(one) for one in met],
+        "comparisons": [_comparison(one) for one in met],
     }
     _write(pathlib.Path(config.out), result, population, texts, traits)
     return result
+
+
+def _comparison(meeting: population_votes.Meeting) -> dict[str, Any]:
+    """Returns a meeting as `musicrl study` has its comparisons, for the report."""
+    return {
+        "a": meeting.first,
+        "b": meeting.second,
+        "win": meeting.wins,
+        "tie": meeting.ties,
+        "loss": meeting.losses,
+        "win_rate": meeting.win_rate,
+        "low": meeting.low,
+        "high": meeting.high,
+        "n": meeting.wins + meeting.ties + meeting.losses,
+    }
 
 
 def _split(policy: str) -> tuple[str, str]:

@@ -54,7 +54,7 @@ class SimulatedPreferencesConfig:
 
     out: str
     captions: int = 4000
-    held_out_share: float = 0.05
+    held_out_share: float = 0.01
     policies: tuple[str, ...] = ()
     votes: int = 1
     population: str = ""

@@ -10,6 +10,7 @@ import pytest
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
 from musicrl_jax.data import captions, preferences
+from musicrl_jax.evaluation import result_files
 from musicrl_jax.runs import (
     population,
     pretrain_musiclm,
@@ -153,6 +154,8 @@ def test_population_judges_models(networks, collected, other, tmp_path):
     assert result["simulated"] is True
     assert result["population"] == summary["population"]
     met = {(pair["first"], pair["second"]): pair for pair in result["pairs"]}
+    votes = result_files.read_votes(tmp_path / "judged" / "population.json")
+    assert {(duel.a, duel.b) for duel in votes.comparisons} == set(met)
     assert set(met) == {("same", "base"), ("other", "base"), ("other", "same")}
     # The same model, prompts and keys: the same clips, so only noise decides.
     assert met["same", "base"]["taste_difference"] == 0
