@@ -144,14 +144,21 @@ def load(path: pathlib.Path) -> tuple[adapter.QualityEstimator, arrays.Params]:
     Raises:
       InputError: where the file is damaged or of another network.
     """
-    return weights.load_network(
-        path,
-        NETWORK,
-        lambda fields: adapter.make_estimator(
-            quality_config.QualityConfig.from_json(fields)
-        ),
-        lambda estimator: estimator.abstract_params(),
-    )
+    return weights.load_network(path, NETWORK, make, _abstract_params)
+
+
+def check(path: pathlib.Path) -> None:
+    """Refuses what `load` would, without reading the parameters."""
+    weights.check_network(path, NETWORK, make, _abstract_params)
+
+
+def make(fields: Mapping[str, Any]) -> adapter.QualityEstimator:
+    """Returns the estimator whose configuration a weights file holds."""
+    return adapter.make_estimator(quality_config.QualityConfig.from_json(fields))
+
+
+def _abstract_params(estimator: adapter.QualityEstimator) -> arrays.Params:
+    return estimator.abstract_params()
 
 
 def _list_problems(run_dir: pathlib.Path, problems: Sequence[str]) -> None:

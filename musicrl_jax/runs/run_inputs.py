@@ -19,6 +19,7 @@ from musicrl_jax.runs import (
     pretrain_mulan,
     pretrain_musiclm,
     pretrain_preference,
+    pretrain_quality,
     run_config,
     system,
 )
@@ -60,7 +61,7 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
         weights.read_config(directory / system.SOUNDSTORM)
         hashes[system.SOUNDSTORM] = _sha256(directory / system.SOUNDSTORM)
     if (path := network_files.quality(config.reward, directory)) is not None:
-        weights.read_config(path)
+        pretrain_quality.check(path)
         hashes["quality"] = _sha256(path)
     if (path := network_files.preference(config.reward, directory)) is not None:
         pretrain_preference.check(path)

@@ -64,7 +64,8 @@ def test_a_dry_run_prints_lines_that_a_shell_reads(launch):
     words = shlex.split(remote)
     role = words[words.index("-c") + 1].split("; ", 1)[1].rpartition("; ")[0]
     assert shlex.split(role) == [
-        *("env", "JAX_PLATFORMS=tpu,cpu", ".venv/bin/musicrl", "learner"),
+        *("env", "JAX_PLATFORMS=tpu,cpu", "MUSICRL_NUM_PROCESSES=4"),
+        *(".venv/bin/musicrl", "learner"),
         *("--run_dir", "gs://bucket/run1"),
         *("--gin_file", "gin/experiments/musicrl_mulan.gin", "--gin_param", odd),
     ]

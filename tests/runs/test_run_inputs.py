@@ -9,7 +9,7 @@ import pytest
 
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
-from musicrl_jax.runs import run_config, run_inputs, system
+from musicrl_jax.runs import network_files, run_config, run_inputs, system
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def config(tmp_path):
     """Returns the config of a run on a copy of the starter's networks."""
     source, copy = system.networks_directory(), tmp_path / "networks"
     copy.mkdir()
-    for name in (*run_inputs.NETWORKS, system.TRAIN_CAPTIONS, system.HELD_OUT_PROMPTS):
+    beside = (network_files.QUALITY, system.TRAIN_CAPTIONS, system.HELD_OUT_PROMPTS)
+    for name in (*run_inputs.NETWORKS, *beside):
         shutil.copy(source / name, copy / name)
     return run_config.RunConfig(run_dir=str(tmp_path / "run"), networks=str(copy))
 
@@ -98,6 +99,12 @@ def test_the_quality_estimator_of_a_run_is_pinned_too(config, tmp_path):
     with pytest.raises(errors.InputError, match=r"quality\.safetensors"):
         run_inputs.check(with_quality)
     shutil.copy(networks(config) / "codec.safetensors", path)
+    with pytest.raises(errors.InputError, match="it holds 'codec'"):
+        run_inputs.check(with_quality)
+    beside = networks(config) / network_files.QUALITY
+    shutil.copy(beside, path)
+    assert run_inputs.check(with_quality) == run_inputs.check(config)
+    beside.unlink()
     assert "quality" in run_inputs.check(with_quality)
     assert "quality" not in run_inputs.check(config)
 
