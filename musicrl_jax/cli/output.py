@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import sys
@@ -61,7 +62,9 @@ def plain(value: Result) -> Result:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [plain(item) for item in value]
     if isinstance(value, bool | int | float | str | None):
-        return value
+        # JSON knows finite numbers only.
+        finite = not isinstance(value, float) or math.isfinite(value)
+        return value if finite else None
     if isinstance(value, pathlib.PurePath):
         return str(value)
     to_list = getattr(value, "tolist", None)

@@ -230,6 +230,12 @@ def _draw_line(place: axes.Axes, line: Line, style: int) -> None:
     )
     if len(line.errors):
         middle, half = np.asarray(line.y), np.asarray(line.errors)
+        if np.any(np.diff(np.asarray(line.x, float)) < 0):
+            # A band needs an axis that only grows; KL does not.
+            place.errorbar(
+                line.x, middle, half, color=colour, alpha=0.4, fmt="none", linewidth=1
+            )
+            return
         place.fill_between(
             line.x, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0
         )

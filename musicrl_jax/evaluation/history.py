@@ -122,8 +122,17 @@ def replace(store: stores.Store, key: str, data: bytes) -> None:
 
 def read(store: stores.Store) -> tuple[Evaluation, ...]:
     """Returns the evaluations of a run, by step."""
-    found = (store.get(key) for key in store.list(keys.EVALUATIONS))
-    return tuple(Evaluation.from_bytes(data) for data in found if data is not None)
+    found = {key: store.get(key) for key in store.list(keys.EVALUATIONS)}
+    return tuple(
+        _evaluation(key, data) for key, data in found.items() if data is not None
+    )
+
+
+def _evaluation(key: str, data: bytes) -> Evaluation:
+    try:
+        return Evaluation.from_bytes(data)
+    except errors.InvariantError as error:
+        raise errors.InvariantError(f"{key}: {error}") from error
 
 
 def flag(

@@ -92,7 +92,7 @@ def write_csv(path: pathlib.Path, found: comparison.Comparison) -> None:
                 numbers = (*scored.rewards.values(), *scored.sound.values())
                 table.writerow(
                     [
-                        *(_cell(prompt.text), prompt.origin, stage),
+                        *(cell(prompt.text), prompt.origin, stage),
                         *(prompt.attributes.get(name, "") for name in heard),
                         *(scored.heard[name][index] for name in heard),
                         *(f"{vector[index]:.6g}" for vector in numbers),
@@ -100,6 +100,6 @@ def write_csv(path: pathlib.Path, found: comparison.Comparison) -> None:
                 )
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Returns text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in "=+-@" else text

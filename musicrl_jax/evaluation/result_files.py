@@ -20,6 +20,7 @@ class Ablation:
       variant: what it is.
       accuracy: share of pairs; `low` to `high` is its confidence interval.
       pairs: that it was tested on.
+      simulated: whether the users who chose are a program's.
     """
 
     variant: str
@@ -27,6 +28,7 @@ class Ablation:
     low: float
     high: float
     pairs: int
+    simulated: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,8 @@ class Duel:
       a: the first model.
       b: the other.
       win: comparisons that a won, as a count or a share; likewise `tie` and `loss`.
-      win_rate: win / (win + loss); `low` to `high` is its confidence interval.
+      win_rate: win / (win + loss), NaN where no vote is decided; `low` to `high` is
+        its confidence interval.
       n: comparisons.
     """
 
@@ -85,19 +88,31 @@ def read_ablations(path: pathlib.Path) -> tuple[Ablation, ...]:
       InputError: where the file is missing or of another form.
     """
     content = _read(path)
-    rows = content.get("rows") if isinstance(content, Mapping) else content
-    return _rows(path, rows, Ablation)
+    described = isinstance(content, Mapping)
+    rows = content.get("rows") if described else content
+    about = content.get("about") if described else None
+    simulated = bool(about.get("simulated")) if isinstance(about, Mapping) else False
+    found = _rows(path, rows, Ablation)
+    return tuple(dataclasses.replace(row, simulated=simulated) for row in found)
 
 
-def read_votes(path: pathlib.Path) -> Votes:
+def read_votes(path: pathlib.Path, *, simulated: bool) -> Votes:
     """Reads "comparisons", and "models" where there are any.
 
     Raises:
-      InputError: where the file is missing or of another form.
+      InputError: where the file is missing or of another form, or where votes of
+        people were asked for and it holds those of a program, or the reverse.
     """
     content = _read(path)
     if not isinstance(content, Mapping):
         raise _other_form(path, "a JSON object with a list 'comparisons'")
+    if bool(content.get("simulated")) != simulated:
+        asked, right = "--study", "--population"
+        asked, right = (right, asked) if simulated else (asked, right)
+        raise errors.InputError(
+            f"{asked} takes votes of {'a program' if simulated else 'people'}; those "
+            f"of {path} are not. Pass it as {right}."
+        )
     duels = _rows(path, content.get("comparisons"), Duel)
     if any(duel.win + duel.tie + duel.loss <= 0 for duel in duels):
         raise _other_form(path, "at least one vote in each comparison")
@@ -124,12 +139,17 @@ def _rows(
         raise _other_form(path, f"a list of rows of {', '.join(kinds)}")
     try:
         return tuple(
-            make(**{name: kind(row[name]) for name, kind in kinds.items()})
+            make(**{n: _value(kind, row[n]) for n, kind in kinds.items() if n in row})
             for row in rows
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise _other_form(path, f"rows of {', '.join(kinds)} ({reason})") from error
+
+
+def _value(kind: Callable[[Any], Any], value: object) -> object:
+    """Returns a field as its type; null stands for a number that does not exist."""
+    return float("nan") if value is None and kind is float else kind(value)
 
 
 def _other_form(path: pathlib.Path, wanted: str) -> errors.InputError:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +13,7 @@ from musicrl_jax.evaluation import (
     charts,
     figures,
     page,
+    report_files,
     result_files,
     run_charts,
 )
@@ -20,8 +22,9 @@ from musicrl_jax.evaluation import facts as metric_facts
 CAPTIONS = {
     "reward_vs_kl": (
         "Rewards on held-out prompts against KL (figures 4 and 5 of the paper). Bands "
-        "are one standard error over prompts. A panel's title says whether runs were "
-        "rewarded for it or whether it was only measured."
+        "and bars are one standard error over prompts. A panel's title says whether "
+        "runs were rewarded for it or whether it was only measured. Totals of runs "
+        "with other rewards do not compare."
     ),
     "reward_vs_step": (
         "The same rewards against the update (figures 7 and 8 of the paper)."
@@ -201,14 +204,20 @@ def _duels(votes: result_files.Votes, title: str) -> Chart:
         bars.StackedBar(
             label=f"{duel.a} vs {duel.b}",
             shares=duel.shares,
-            note=f"win rate {duel.win_rate:.0%} [{duel.low:.0%}, {duel.high:.0%}], "
-            f"n = {duel.n}",
+            note=_rate(duel),
         )
         for duel in votes.comparisons
     ]
     names = [field.name for field in dataclasses.fields(result_files.Duel)]
     table = [dataclasses.astuple(duel) for duel in votes.comparisons]
     return Chart(png=bars.stacked(rows, title, OUTCOMES), table=_csv(names, table))
+
+
+def _rate(duel: result_files.Duel) -> str:
+    if math.isnan(duel.win_rate):
+        return f"no decided vote, n = {duel.n}"
+    interval = f"[{duel.low:.0%}, {duel.high:.0%}]"
+    return f"win rate {duel.win_rate:.0%} {interval}, n = {duel.n}"
 
 
 def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
@@ -223,19 +232,24 @@ def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
         for row in rows
     ]
     names = [field.name for field in dataclasses.fields(result_files.Ablation)]
+    users = ", on choices of SIMULATED users" if any(x.simulated for x in rows) else ""
+    title = f"Ablations of the preference model{users}"
     return Chart(
-        png=bars.intervals(
-            points, "Ablations of the preference model", "accuracy in %", 50.0
-        ),
+        png=bars.intervals(points, title, "accuracy in %", 50.0),
         table=_csv(names, [dataclasses.astuple(row) for row in rows]),
     )
+
+
+def _cell(value: object) -> object:
+    return report_files.cell(value) if isinstance(value, str) else value
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
-    table.writerows(rows)
+    # Names of models are a user's: no spreadsheet is to take one for a formula.
+    table.writerows([_cell(x) for x in row] for row in rows)
     return text.getvalue()
 
 

@@ -56,7 +56,7 @@ class DistanceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0 or self.most_clips < 1:
+        if not self.seconds > 0 or self.most_clips < 1:
             raise errors.InputError(
                 "DistanceConfig needs seconds and most_clips above 0; got "
                 f"{self.seconds} and {self.most_clips}."

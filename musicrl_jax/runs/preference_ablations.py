@@ -94,12 +94,11 @@ def run(
     pairs = preference_pairs.read(
         config.training.preferences, config.training.selection, networks, policy.layout
     )
-    variants = _variants(config, pairs)
+    variants, predictors = _variants(config, pairs), _predictors(config, policy)
     for name, training in variants.items():
         judged = functools.partial(_model_scores, training, pairs, hooks)
         settings = dataclasses.replace(training, run_dir="", out="")
         _finish(folder, name, [settings, pairs.selection.counts], judged)
-    predictors = _predictors(config, policy)
     for name, judged in predictors.items():
         settings = [networks, config.quality_weights, pairs.selection.counts]
         _finish(folder, name, settings, functools.partial(judged, pairs))

@@ -4,7 +4,7 @@
     u      preferences, preference model, fine-tune on it, choose a policy
     ru     r, preferences, preference model, fine-tune R's choice, choose a policy
     joint  preferences, preference model, fine-tune on all rewards, choose a policy
-    all    all of these, then a population's votes between them and a report
+    all    all of these, then a simulated population's votes, and a report
 
 A finished step is not repeated; one that was stopped goes on where it was. Without a
 preference set, a simulated population is asked, and what follows says so. The policy
@@ -21,8 +21,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import stages, stopping
+from musicrl_jax.runs import network_files, stages, stopping
 
+POPULATION = "simulated_population.json"
 RECIPES = ("r", "u", "ru", "joint", "all")
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 120.0
@@ -57,7 +58,9 @@ class RecipeConfig:
             raise errors.InputError(
                 f"Recipes are {', '.join(RECIPES)}; got {self.name!r}."
             )
-        if not self.run_dir or "://" in self.run_dir:
+        # One spelling, so that the same folder is the same run.
+        object.__setattr__(self, "run_dir", str(pathlib.Path(self.run_dir or ".")))
+        if self.run_dir == "." or ":/" in self.run_dir:
             raise errors.InputError(
                 f"A recipe runs in a folder of this machine; got {self.run_dir!r}. "
                 "Set --run_dir, or run its steps one by one (--print_commands)."
@@ -86,7 +89,9 @@ def steps(config: RecipeConfig) -> list[Step]:
         found.append(made.model())
     found += [made.policy(name) for name in wanted if name != "r"]
     if config.name == "all":
-        found += [made.compared(wanted), made.reported(wanted)]
+        asked = made.population()
+        found += [made.compared(wanted, asked)] if asked else []
+        found.append(made.reported(wanted, compared=bool(asked)))
     return found
 
 
@@ -99,7 +104,12 @@ def run(config: RecipeConfig) -> list[str]:
       TemporaryError: a step failed; the same command tries it again.
       Preempted: asked to stop; the same command goes on.
     """
+    _check_inputs(config)
     folder = pathlib.Path(config.run_dir)
+    if folder.exists() and not folder.is_dir():
+        raise errors.InputError(
+            f"A recipe needs a folder; {folder} is a file. Set another --run_dir."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with stopping.StopRequest() as stop:
         chain = [
@@ -166,14 +176,20 @@ class _Steps:
             name="preference", output="preference.safetensors", commands=(words,)
         )
 
-    def compared(self, names: Iterable[str]) -> Step:
+    def population(self) -> str:
+        """Returns the file of the simulated users that chose; empty for people."""
+        if not self._config.preferences:
+            return self._path(f"preferences/{POPULATION}")
+        given = pathlib.Path(self._config.preferences) / POPULATION
+        return str(given) if given.is_file() else ""
+
+    def compared(self, names: Iterable[str], users: str) -> Step:
         """Returns the step that lets the population vote between the policies."""
         words = ("population", *self._file("population", always=True))
-        base = pathlib.Path(self._config.networks or _starter()) / "musiclm.safetensors"
+        base = network_files.directory(self._config.networks) / "musiclm.safetensors"
         words += ("--policy", f"base={base}")
         for name in names:
             words += ("--policy", f"{name}={self._path(f'{name}.safetensors')}")
-        users = self._path("preferences/simulated_population.json")
         words += ("--population", users, *self._networks(), *self._seed())
         words += ("--prompts", str(self._config.prompts))
         words += ("--out", self._path("population"))
@@ -181,10 +197,11 @@ class _Steps:
             name="population", output="population/population.json", commands=(words,)
         )
 
-    def reported(self, names: Iterable[str]) -> Step:
+    def reported(self, names: Iterable[str], *, compared: bool) -> Step:
         """Returns the step that draws the report."""
         words = ("report", *(self._path(name) for name in names))
-        words += ("--population", self._path("population/population.json"))
+        if compared:
+            words += ("--population", self._path("population/population.json"))
         words += ("--out", self._path("report"))
         return Step(name="report", output="report/report.html", commands=(words,))
 
@@ -209,16 +226,22 @@ def _params(bindings: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for one in bindings for word in ("--gin_param", one))
 
 
-def _starter() -> pathlib.Path:
-    from musicrl_jax.runs import network_files
-
-    return network_files.directory()
-
-
 def _settings(config: RecipeConfig, step: Step) -> dict[str, object]:
     """Returns what a step depends on; a folder that is moved stays the same run."""
+    here = f"{config.run_dir}/"
     words = [shlex.join(words) for words in step.commands]
-    return {"commands": [x.replace(config.run_dir, "RUN_DIR") for x in words]}
+    return {"commands": [x.replace(here, "RUN_DIR/") for x in words]}
+
+
+def _check_inputs(config: RecipeConfig) -> None:
+    """Refuses what a later step would, before hours of work."""
+    network_files.directory(config.networks)
+    pairs = pathlib.Path(config.preferences) / "pairs.jsonl"
+    if config.preferences and not pairs.is_file():
+        raise errors.InputError(
+            f"A preference set is a folder with pairs.jsonl; there is no {pairs}. "
+            "Pass the folder of `musicrl votes` or `musicrl preferences`."
+        )
 
 
 def _runner(step: Step, stop: Callable[[], bool]) -> Callable[[], None]:

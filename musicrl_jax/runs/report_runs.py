@@ -67,8 +67,10 @@ def write(run_dirs: Sequence[str], options: ReportOptions) -> Written:
         ablations=result_files.read_ablations(options.ablations)
         if options.ablations
         else (),
-        study=result_files.read_votes(options.study) if options.study else None,
-        population=result_files.read_votes(options.population)
+        study=result_files.read_votes(options.study, simulated=False)
+        if options.study
+        else None,
+        population=result_files.read_votes(options.population, simulated=True)
         if options.population
         else None,
     )

@@ -188,7 +188,7 @@ def _write(
         temporary.replace(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return {"ceiling_accuracy": ceilings.population} | about
+    return {"simulated": True, "ceiling_accuracy": ceilings.population} | about
 
 
 def _choose(

@@ -40,7 +40,7 @@ class TraitConfig:
                 raise errors.InputError(
                     f"TraitConfig.{name} must be positive; got {getattr(self, name)}."
                 )
-        if self.seconds < musicality.SHORTEST_SECONDS:
+        if not self.seconds >= musicality.SHORTEST_SECONDS:
             raise errors.InputError(
                 f"TraitConfig.seconds must be {musicality.SHORTEST_SECONDS:g} or more, "
                 f"for musical qualities to show; got {self.seconds}."

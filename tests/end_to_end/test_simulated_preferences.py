@@ -154,7 +154,9 @@ def test_population_judges_models(networks, collected, other, tmp_path):
     assert result["simulated"] is True
     assert result["population"] == summary["population"]
     met = {(pair["first"], pair["second"]): pair for pair in result["pairs"]}
-    votes = result_files.read_votes(tmp_path / "judged" / "population.json")
+    votes = result_files.read_votes(
+        tmp_path / "judged" / "population.json", simulated=True
+    )
     assert {(duel.a, duel.b) for duel in votes.comparisons} == set(met)
     assert set(met) == {("same", "base"), ("other", "base"), ("other", "same")}
     # The same model, prompts and keys: the same clips, so only noise decides.

@@ -109,7 +109,7 @@ def write_results(folder):
     ]  # fmt: skip
     contents = {
         "study": {"comparisons": duels, "models": models},
-        "population": {"comparisons": duels},
+        "population": {"simulated": True, "comparisons": duels},
         "ablations": rows,
     }
     paths = {name: folder / f"{name}.json" for name in contents}

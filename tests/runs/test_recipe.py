@@ -49,6 +49,35 @@ def test_all_compares_the_policies_with_the_base(tmp_path):
     assert all("_starter" in " ".join(step.commands[0]) for step in found[:-1])
 
 
+def test_people_are_not_asked_again_by_a_program(tmp_path):
+    votes = tmp_path / "votes"
+    votes.mkdir()
+    found = recipe.steps(config(tmp_path, "all", preferences=str(votes)))
+    assert [step.name for step in found][-1] == "report"
+    assert "population" not in [step.name for step in found]
+    assert "--population" not in found[-1].commands[0]
+    (votes / recipe.POPULATION).touch()
+    found = recipe.steps(config(tmp_path, "all", preferences=str(votes)))
+    assert str(votes / recipe.POPULATION) in found[-2].commands[0]
+
+
+def test_missing_inputs_are_refused_before_the_first_step(tmp_path, fake_commands):
+    with pytest.raises(errors.InputError, match=r"pairs\.jsonl"):
+        recipe.run(config(tmp_path, preferences=str(tmp_path / "typo")))
+    with pytest.raises(errors.InputError, match="networks"):
+        recipe.run(config(tmp_path, networks=str(tmp_path / "typo")))
+    assert not fake_commands.exists()
+
+
+def test_the_same_folder_in_another_spelling_goes_on(
+    tmp_path, fake_commands, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for spelling, ran in (("run", ["r"]), ("run/", []), ("./run", [])):
+        same = recipe.RecipeConfig(name="r", run_dir=spelling)
+        assert recipe.run(same) == ran
+
+
 def test_unknown_recipes_and_buckets_are_refused(tmp_path):
     with pytest.raises(errors.InputError, match="Recipes are r, u, ru"):
         config(tmp_path, "rlhf")

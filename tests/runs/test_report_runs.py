@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import re
 
 import measured_runs
@@ -150,3 +151,26 @@ def test_what_cannot_be_shown_is_explained(tmp_path):
     options = report_runs.ReportOptions(out=tmp_path / "file")
     with pytest.raises(errors.InputError, match="writable directory"):
         report_runs.write([str(run)], options)
+
+
+def test_a_programs_votes_are_not_shown_as_peoples(tmp_path):
+    run = measured_runs.write_run(tmp_path / "run", steps=(0, 1))
+    paths = measured_runs.write_results(tmp_path)
+    options = report_runs.ReportOptions(out=tmp_path / "a", study=paths["population"])
+    with pytest.raises(errors.InputError, match="Pass it as --population"):
+        report_runs.write([str(run)], options)
+    options = report_runs.ReportOptions(out=tmp_path / "b", population=paths["study"])
+    with pytest.raises(errors.InputError, match="Pass it as --study"):
+        report_runs.write([str(run)], options)
+
+
+def test_a_pair_without_a_decided_vote_is_drawn(tmp_path):
+    run = measured_runs.write_run(tmp_path / "run", steps=(0, 1))
+    row = {"a": "x", "b": "y", "win": 0, "tie": 3, "loss": 0, "win_rate": None}
+    row |= {"low": None, "high": None, "n": 3}
+    path = tmp_path / "ties.json"
+    path.write_text(json.dumps({"comparisons": [row]}))
+    report_runs.write(
+        [str(run)], report_runs.ReportOptions(out=tmp_path / "out", study=path)
+    )
+    assert (tmp_path / "out" / "figures" / "study.png").is_file()
