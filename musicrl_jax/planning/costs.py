@@ -30,6 +30,9 @@ FREE = frozenset(
 )
 """Opcodes that move nothing themselves."""
 
+SLICES = frozenset({"slice", "dynamic-slice"})
+"""Opcodes that read of their first operand only what they return."""
+
 _WINDOW = re.compile(r"window=\{([^}]*)\}")
 _LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
 _GROUPS = re.compile(r"feature_group_count=(\d+)")
@@ -182,7 +185,7 @@ def _sliced(body: hlo.Computation, number: int) -> float | None:
     read = 0.0
     for user in users:
         place = user.operands.index(parameter.name)
-        if user.opcode == "dynamic-slice" and place == 0:
+        if user.opcode in SLICES and place == 0:
             read += user.bytes
         elif user.opcode == "dynamic-update-slice" and place == 0:
             continue  # Written in place.
@@ -192,7 +195,7 @@ def _sliced(body: hlo.Computation, number: int) -> float | None:
 
 
 def _sliced_by(row: hlo.Instruction, number: int) -> float | None:
-    if row.opcode == "dynamic-slice" and number == 0:
+    if row.opcode in SLICES and number == 0:
         return float(row.bytes)
     if row.opcode == "dynamic-update-slice" and number == 0:
         return 0.0

@@ -91,6 +91,17 @@ def test_a_slice_of_a_stack_costs_the_slice():
     assert 3 * stacked <= found <= 6 * stacked + 8 * one
 
 
+def test_a_part_of_an_array_costs_the_part():
+    text = """
+HloModule m
+ENTRY %main (a: f32[24,1000]) -> f32[1,1000] {
+  %a = f32[24,1000]{1,0} parameter(0)
+  ROOT %s = f32[1,1000]{1,0} slice(%a), slice={[3:4], [0:1000]}
+}
+"""
+    assert costs.memory_bytes(hlo.parse(text)) == 2 * 4000
+
+
 def over_four(function, spec_in, spec_out, shape):
     mesh = sharding.make_mesh(sharding.MeshConfig(data=1, fsdp=4))
     lay = [NamedSharding(mesh, spec) for spec in (spec_in, spec_out)]
