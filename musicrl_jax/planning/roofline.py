@@ -58,7 +58,7 @@ def measure(compiled: Compiled, chips: int) -> Needs:
         code=memory.generated_code_size_in_bytes,
         flops=costs.flops(module),
         memory_bytes=costs.memory_bytes(module),
-        sent_bytes=sum(one.sent_bytes for one in found),
+        sent_bytes=sum((one.sent_bytes for one in found), 0.0),
         collectives=dict(kinds),
         largest_gather=max(gathers, default=0),
     )

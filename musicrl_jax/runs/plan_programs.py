@@ -1,6 +1,7 @@
 """The programs that a plan compiles: those of a run, over shapes instead of arrays."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -70,18 +71,10 @@ def _update(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
         return states.initial_state(policy.init(key), value.init(key), learner)
 
     state = _laid(jax.eval_shape(first, jax.random.key(0)), mesh)
-    clip = (config.frames, config.layout.tokens_per_frame)
-    batch = trajectory.TrajectoryBatch(
-        tokens=_clips(mesh, learner.batch_clips, clip, jnp.int32),
-        conditioning=_clips(
-            mesh,
-            learner.batch_clips,
-            (config.musiclm.conditioning_tokens,),
-            jnp.int32,
-        ),
-        log_probs=_clips(mesh, learner.batch_clips, clip, jnp.float32),
-        rewards=_clips(mesh, learner.batch_clips, (), jnp.float32),
-        lags=_clips(mesh, learner.batch_clips, (), jnp.int32),
+    batch = jax.eval_shape(functools.partial(_batch, config))
+    place = sharding.batch_sharding(mesh)
+    batch = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), batch
     )
     update = updates.Update(policy=policy, value=value, config=learner, mesh=mesh)
     return Program(
@@ -89,6 +82,21 @@ def _update(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
         clips=learner.batch_clips,
         parameters=_count(state.policy),
         mesh=mesh.shape,
+    )
+
+
+def _batch(config: plan_config.PlanConfig) -> trajectory.TrajectoryBatch:
+    """Returns clips of zeros; only their shapes are used."""
+    clips = config.learner.batch_clips
+    tokens = jnp.zeros(
+        (clips, config.frames, config.layout.tokens_per_frame), jnp.int32
+    )
+    return trajectory.TrajectoryBatch(
+        tokens=tokens,
+        conditioning=jnp.zeros((clips, config.musiclm.conditioning_tokens), jnp.int32),
+        log_probs=jnp.zeros(tokens.shape),
+        rewards=jnp.zeros(clips),
+        lags=jnp.zeros(clips, jnp.int32),
     )
 
 
