@@ -42,12 +42,9 @@ FRAMES = 8
 MESHES = [
     {"data": 2},
     {"fsdp": 2},
-    {"tensor": 2},
     {"data": 4},
-    {"fsdp": 4},
     {"data": 2, "fsdp": 2},
     {"fsdp": 2, "tensor": 2},
-    {"slices": 2, "fsdp": 2},
 ]
 
 
@@ -123,7 +120,7 @@ def test_parts_agree_on_a_mesh(parts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("axes", MESHES[2:7:2], ids=str)
+@pytest.mark.parametrize("axes", MESHES[3:], ids=str)
 def test_sampling_is_teacher_forcing_on_each(axes):
     mesh = make_mesh(**axes)
     policy = adapter.make_policy(SIZES, LAYOUT)
