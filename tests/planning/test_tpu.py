@@ -25,7 +25,7 @@ def planned(topology, clips, program="update"):
     return config, plan.plan(config, program)
 
 
-@pytest.mark.parametrize(("topology", "chips"), [("v5e:4x4", 16), ("v5p:4x8x8", 256)])
+@pytest.mark.parametrize(("topology", "chips"), [("v5e:4x4", 16), ("v5e:16x16", 256)])
 def test_the_update_fits_and_gathers_no_more_than_a_layer(topology, chips):
     config, row = planned(topology, 4 * chips)
     assert row.parameters >= 0.7e9
@@ -41,8 +41,9 @@ def test_the_update_fits_and_gathers_no_more_than_a_layer(topology, chips):
 
 
 def test_each_chip_has_the_same_to_do_however_many_there_are():
-    few, many = planned("v5e:4x4", 64)[1], planned("v5p:4x8x8", 1024)[1]
-    assert many.needs.flops == pytest.approx(few.needs.flops, rel=0.1)
+    few, many = planned("v5e:4x4", 64)[1], planned("v5e:16x16", 1024)[1]
+    assert many.needs.flops <= 1.1 * few.needs.flops
+    assert many.needs.memory_bytes <= 1.1 * few.needs.memory_bytes
     assert many.needs.sent_bytes <= 1.2 * few.needs.sent_bytes
 
 
