@@ -26,9 +26,10 @@ def test_variants_and_predictors_are_compared_and_not_run_twice(tmp_path, monkey
     rows = preference_ablations.run(settings(tmp_path))
     # Clips last 3 s, so that there is no crop of 10 s.
     names = [row["variant"] for row in rows]
-    assert names == ["full", "no_text", "crop_1", "mulan"]
+    # The starter's quality estimator lies beside its networks.
+    assert names == ["full", "no_text", "crop_1", "mulan", "simulated_quality"]
     assert {row["pairs"] for row in rows} == {rows[0]["pairs"]}
-    full, no_text, crop, mulan = rows
+    full, no_text, crop, mulan, _ = rows
     assert min(full["accuracy"], no_text["accuracy"], crop["accuracy"]) > 0.9
     assert full["low"] < full["accuracy"] <= full["high"]
     assert full["p_value"] is None
