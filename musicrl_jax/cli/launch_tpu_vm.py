@@ -57,7 +57,8 @@ def tpu_vm(
     gin_param: options.GinParams = None,
 ) -> None:
     """Run one role on a Cloud TPU slice, again after each pre-emption."""
-    from musicrl_jax.runs import gcloud, gcloud_calls, tpu_topology
+    from musicrl_jax.planning import tpu_topology
+    from musicrl_jax.runs import gcloud, gcloud_calls
     from musicrl_jax.runs import tpu_vm as slices
 
     arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)

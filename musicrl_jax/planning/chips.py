@@ -5,12 +5,11 @@ memory, its bandwidth, and the one-way bandwidth of all links between chips.
 """
 
 import dataclasses
-import math
 import os
-import re
 from typing import Any
 
 from musicrl_jax.core import errors
+from musicrl_jax.planning import tpu_topology
 
 _GB = 1e9
 _GIB = float(2**30)
@@ -27,8 +26,6 @@ class Chip:
       memory: bytes.
       memory_bandwidth: bytes a second.
       link_bandwidth: bytes a second that it sends, over all its links together.
-      chips_per_host: of a slice of several hosts.
-      single_host: most chips of a slice that is one host.
     """
 
     name: str
@@ -36,8 +33,6 @@ class Chip:
     memory: float
     memory_bandwidth: float
     link_bandwidth: float
-    chips_per_host: int
-    single_host: int
 
 
 CHIPS = {
@@ -49,8 +44,6 @@ CHIPS = {
             memory=32 * _GIB,
             memory_bandwidth=1228 * _GB,
             link_bandwidth=300 * _GB,
-            chips_per_host=4,
-            single_host=4,
         ),
         Chip(
             name="v5e",
@@ -58,8 +51,6 @@ CHIPS = {
             memory=16 * _GIB,
             memory_bandwidth=819 * _GB,
             link_bandwidth=200 * _GB,
-            chips_per_host=4,
-            single_host=8,
         ),
         Chip(
             name="v5p",
@@ -67,8 +58,6 @@ CHIPS = {
             memory=95 * _GIB,
             memory_bandwidth=2765 * _GB,
             link_bandwidth=600 * _GB,
-            chips_per_host=4,
-            single_host=4,
         ),
         Chip(
             name="v6e",
@@ -76,38 +65,42 @@ CHIPS = {
             memory=32 * _GIB,
             memory_bandwidth=1640 * _GB,
             link_bandwidth=400 * _GB,
-            chips_per_host=4,
-            single_host=8,
         ),
     )
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Topology:
-    """Chips of one slice, such as v5e:4x4.
+class Target:
+    """A slice to compile for.
 
     Attributes:
-      name: chip and shape.
-      chip: of which it is made.
-      shape: chips along each axis.
+      slice: its chips and hosts.
+      chip: what each of its chips can do.
     """
 
-    name: str
+    slice: tpu_topology.Topology
     chip: Chip
-    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Such as v5e:4x4."""
+        return self.slice.name
 
     @property
     def chips(self) -> int:
         """Chips of the slice."""
-        return math.prod(self.shape)
+        return self.slice.chips
 
     @property
     def hosts(self) -> int:
         """Hosts of the slice."""
-        if self.chips <= self.chip.single_host:
-            return 1
-        return self.chips // self.chip.chips_per_host
+        return self.slice.hosts
+
+    @property
+    def one_host(self) -> "Target":
+        """The largest slice of the same chips that is one host."""
+        return parse(f"{self.chip.name}:{self.slice.single_hosts[-1]}")
 
     def devices(self) -> list[Any]:
         """Returns the slice's devices, to compile for; none is needed here.
@@ -133,17 +126,11 @@ class Topology:
         return list(found.devices)
 
 
-def parse_topology(name: str) -> Topology:
-    """Reads a name such as v5e:4x4 or v5p:4x4x4.
+def parse(name: str) -> Target:
+    """Returns the slice of a name such as v5e:4x4 or v5p:4x4x4.
 
     Raises:
-      InputError: for an unknown chip or a malformed shape.
+      InputError: see `tpu_topology.parse`.
     """
-    match = re.fullmatch(r"(\w+):(\d+(?:x\d+){1,2})", name)
-    if match is None or match.group(1) not in CHIPS:
-        raise errors.InputError(
-            f"A topology is one of {', '.join(CHIPS)} with its shape, such as v5e:4x4 "
-            f"or v5p:4x4x4; got {name!r}."
-        )
-    shape = tuple(int(x) for x in match.group(2).split("x"))
-    return Topology(name=name, chip=CHIPS[match.group(1)], shape=shape)
+    found = tpu_topology.parse(name)
+    return Target(slice=found, chip=CHIPS[found.generation])

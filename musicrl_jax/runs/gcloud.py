@@ -4,7 +4,8 @@ import dataclasses
 import pathlib
 import shlex
 
-from musicrl_jax.runs import hosts, tpu_topology
+from musicrl_jax.planning import tpu_topology
+from musicrl_jax.runs import hosts
 
 FOLDER = "musicrl"
 LOG = "~/musicrl_role.log"

@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import tpu_topology
+from musicrl_jax.planning import tpu_topology
 
 ROLES = ("learner", "evaluator", "actor")
 MAX_NAME = 30  # leaves room for role, numbers and a hash in the 63 of a host name

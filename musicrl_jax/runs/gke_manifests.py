@@ -7,7 +7,8 @@ queue admits them one by one.
 
 from typing import Any
 
-from musicrl_jax.runs import exit_codes, gke_config, hosts, tpu_topology
+from musicrl_jax.planning import tpu_topology
+from musicrl_jax.runs import exit_codes, gke_config, hosts
 
 Manifest = dict[str, Any]
 

@@ -35,7 +35,7 @@ class Row:
     """
 
     program: str
-    topology: chips.Topology
+    topology: chips.Target
     clips: int
     needs: roofline.Needs
     estimate: roofline.Estimate
@@ -135,7 +135,7 @@ def run(config: plan_config.PlanConfig, progress: Progress | None = None) -> lis
 
 def plan(config: plan_config.PlanConfig, program: str) -> Row:
     """Compiles one program and measures what it needs."""
-    learner = chips.parse_topology(config.topology)
+    learner = chips.parse(config.topology)
     topology = learner if program == "update" else _actor(config, learner)
     built = plan_programs.build(config, program, topology.devices())
     needs = roofline.measure(built.lowered().compile(), topology.chips)
@@ -152,13 +152,11 @@ def plan(config: plan_config.PlanConfig, program: str) -> Row:
     )
 
 
-def _actor(config: plan_config.PlanConfig, learner: chips.Topology) -> chips.Topology:
-    """Returns the topology of an actor: one host, unless the config names another."""
+def _actor(config: plan_config.PlanConfig, learner: chips.Target) -> chips.Target:
+    """Returns the slice of an actor: one host, unless the config names another."""
     if config.actor_topology:
-        return chips.parse_topology(config.actor_topology)
-    chip = learner.chip
-    shape = "2x2x1" if chip.single_host == chip.chips_per_host else "2x4"
-    return chips.parse_topology(f"{chip.name}:{shape}")
+        return chips.parse(config.actor_topology)
+    return learner.one_host
 
 
 def useful_flops(config: plan_config.PlanConfig, program: str) -> float:

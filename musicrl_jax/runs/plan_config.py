@@ -69,7 +69,7 @@ class PlanConfig:
             raise errors.InputError(
                 f"PlanConfig.programs are of {PROGRAMS}; got {self.programs}."
             )
-        chips.parse_topology(self.topology)
+        chips.parse(self.topology)
 
     @property
     def frames(self) -> int:

@@ -25,7 +25,7 @@ def run(
     Raises:
       InputError: where no mesh fits one clip a chip.
     """
-    meshes = list(_meshes(chips.parse_topology(config.topology).chips))
+    meshes = list(_meshes(chips.parse(config.topology).chips))
     rows = []
     for number, mesh in enumerate(meshes):
         if (row := _best(config, mesh)) is not None:

@@ -14,14 +14,22 @@ from musicrl_jax.planning import chips, roofline
     ],
 )
 def test_chips_and_hosts_of_a_slice(name, count, hosts):
-    topology = chips.parse_topology(name)
+    topology = chips.parse(name)
     assert (topology.chips, topology.hosts) == (count, hosts)
 
 
 @pytest.mark.parametrize("name", ["v5e", "v9:4x4", "v5e:4", "v5e:4x", "v5p:2x2x2x2"])
 def test_malformed_topologies_are_refused(name):
-    with pytest.raises(errors.InputError, match="such as v5e:4x4"):
-        chips.parse_topology(name)
+    with pytest.raises(errors.InputError, match=r"as in v5e:4x4|one of the shapes"):
+        chips.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"), [("v5e:16x16", "v5e:2x4"), ("v5p:4x4x4", "v5p:2x2x1")]
+)
+def test_an_actor_takes_the_largest_host(name, host):
+    target = chips.parse(name).one_host
+    assert (target.name, target.hosts) == (host, 1)
 
 
 def test_the_slowest_of_three_bounds():

@@ -23,7 +23,7 @@ NEEDS = roofline.Needs(
 
 def row(**changes):
     needs = dataclasses.replace(NEEDS, **changes)
-    topology = chips.parse_topology("v5e:4x4")
+    topology = chips.parse("v5e:4x4")
     return plan.Row(
         program="update",
         topology=topology,
@@ -55,7 +55,7 @@ def test_all_figures_have_names():
 def test_programs_and_topologies_are_checked_with_the_config():
     with pytest.raises(errors.InputError, match="programs are of"):
         plan_config.PlanConfig(programs=("train",))
-    with pytest.raises(errors.InputError, match="such as v5e:4x4"):
+    with pytest.raises(errors.InputError, match="as in v5e:4x4"):
         plan_config.PlanConfig(topology="v5e-16")
 
 

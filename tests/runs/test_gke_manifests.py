@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import gke_config, gke_manifests, tpu_topology
+from musicrl_jax.planning import tpu_topology
+from musicrl_jax.runs import gke_config, gke_manifests
 
 SCHEMA = json.loads(pathlib.Path(__file__).with_name("jobset_schema.json").read_text())
 CONFIG = gke_config.GkeConfig(

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout, tpu_topology, tpu_vm
+from musicrl_jax.planning import tpu_topology
+from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout, tpu_vm
 
 ARCHIVE = pathlib.Path("musicrl.tar.gz")
 NAME = "run1"

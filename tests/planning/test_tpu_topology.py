@@ -3,7 +3,7 @@
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import tpu_topology
+from musicrl_jax.planning import tpu_topology
 
 # name, chips, hosts, GKE's accelerator and machine, Cloud TPU's accelerator type
 KNOWN = [

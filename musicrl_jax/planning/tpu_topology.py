@@ -109,6 +109,11 @@ class Topology:
         return self.chips // self.chips_per_host
 
     @property
+    def single_hosts(self) -> tuple[str, ...]:
+        """Shapes of this generation that are one host, the largest last."""
+        return self._facts.single_hosts
+
+    @property
     def gke_accelerator(self) -> str:
         """Value of the label `cloud.google.com/gke-tpu-accelerator`."""
         return self._facts.accelerator
