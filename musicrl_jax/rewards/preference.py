@@ -5,7 +5,6 @@ and on its last 20 s, and the two scores are averaged. Of shorter clips the firs
 the last two thirds are read.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -16,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.audio import windows
-from musicrl_jax.core import arrays, errors
-from musicrl_jax.rewards import text_adherence
+from musicrl_jax.core import arrays
+from musicrl_jax.rewards import batches
 
 WINDOW_SECONDS = 20.0
 NAME = "user_preference"
@@ -51,25 +50,6 @@ class PreferenceModel(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PreferenceRewardConfig:
-    """How clips are scored.
-
-    Attributes:
-      clips_per_call: clips in one call of the network; smaller batches are padded to
-        it, so that one program is compiled for each clip length.
-    """
-
-    clips_per_call: int = 16
-
-    def __post_init__(self) -> None:
-        if self.clips_per_call < 1:
-            raise errors.InputError(
-                "PreferenceRewardConfig.clips_per_call must be at least 1; got "
-                f"{self.clips_per_call}. Set a positive number."
-            )
-
-
 class PreferenceReward:
     """Mean of the scores of a clip's first and last window; any real number."""
 
@@ -79,12 +59,12 @@ class PreferenceReward:
         model: PreferenceModel,
         params: arrays.Params,
         condition: Condition,
-        config: PreferenceRewardConfig | None = None,
+        config: batches.BatchConfig | None = None,
     ) -> None:
         self._model = model
         self._params = params
         self._condition = condition
-        self._config = config or PreferenceRewardConfig()
+        self._config = config or batches.BatchConfig()
 
     @property
     def name(self) -> str:
@@ -107,26 +87,13 @@ class PreferenceReward:
         Raises:
           InputError: where the numbers of captions and clips differ.
         """
-        if len(captions) != len(tokens):
-            raise errors.InputError(
-                f"Each clip needs one caption; got {len(captions)} captions for "
-                f"{len(tokens)} clips. Pass as many captions as clips."
-            )
+        batches.check_captions(captions, tokens)
         del waveform
         if not len(captions):
             return {"total": np.zeros(0, np.float32)}
-        conditioning, scores = self._condition(captions), []
-        size = self._config.clips_per_call
-        for start in range(0, len(tokens), size):
-            part = np.asarray(tokens[start : start + size], np.int32)
-            scored = _score(
-                self._model,
-                self._params,
-                text_adherence.pad_rows(part, size),
-                text_adherence.pad_rows(conditioning[start : start + size], size),
-            )
-            scores.append(np.asarray(scored)[: len(part)])
-        return {"total": np.concatenate(scores)}
+        one = functools.partial(_score, self._model, self._params)
+        read = np.asarray(tokens, np.int32), self._condition(captions)
+        return {"total": batches.scored(one, self._config.clips_per_call, *read)}
 
 
 def first_last(frames: int, frame_rate_hz: float) -> tuple[slice, slice]:

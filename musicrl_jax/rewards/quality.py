@@ -5,7 +5,6 @@ on its last 20 s, and the two scores are averaged. Of shorter clips the first an
 last two thirds are heard.
 """
 
-import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -16,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.audio import windows
-from musicrl_jax.core import arrays, errors
-from musicrl_jax.rewards import combine, text_adherence
+from musicrl_jax.core import arrays
+from musicrl_jax.rewards import batches, combine
 
 WINDOW_SECONDS = 20.0
 NAME = "quality"
@@ -45,25 +44,6 @@ class OpinionEstimator(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class QualityRewardConfig:
-    """How clips are scored.
-
-    Attributes:
-      clips_per_call: clips in one call of the network; smaller batches are padded to
-        it, so that one program is compiled for each clip length.
-    """
-
-    clips_per_call: int = 16
-
-    def __post_init__(self) -> None:
-        if self.clips_per_call < 1:
-            raise errors.InputError(
-                "QualityRewardConfig.clips_per_call must be at least 1; got "
-                f"{self.clips_per_call}. Set a positive number."
-            )
-
-
 class QualityReward:
     """Mean of the predicted opinions of a clip's first and last window, in [1, 5]."""
 
@@ -72,11 +52,11 @@ class QualityReward:
         *,
         estimator: OpinionEstimator,
         params: arrays.Params,
-        config: QualityRewardConfig | None = None,
+        config: batches.BatchConfig | None = None,
     ) -> None:
         self._estimator = estimator
         self._params = params
-        self._config = config or QualityRewardConfig()
+        self._config = config or batches.BatchConfig()
 
     @property
     def name(self) -> str:
@@ -99,20 +79,11 @@ class QualityReward:
         Raises:
           InputError: where the numbers of captions and clips differ.
         """
-        if len(captions) != len(waveform):
-            raise errors.InputError(
-                f"Each clip needs one caption; got {len(captions)} captions for "
-                f"{len(waveform)} clips. Pass as many captions as clips."
-            )
+        batches.check_captions(captions, waveform)
         del tokens
-        size = self._config.clips_per_call
-        scores = [np.zeros(0, np.float32)]
-        for start in range(0, len(waveform), size):
-            part = np.asarray(waveform[start : start + size], np.float32)
-            padded = text_adherence.pad_rows(part, size)
-            scored = score(self._estimator, self._params, padded)
-            scores.append(np.asarray(scored)[: len(part)])
-        return {"total": np.concatenate(scores)}
+        one = functools.partial(score, self._estimator, self._params)
+        heard = np.asarray(waveform, np.float32)
+        return {"total": batches.scored(one, self._config.clips_per_call, heard)}
 
 
 def make_part(reward: QualityReward, weight: float = 1.0) -> combine.Part:

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from musicrl_jax.audio import windows
 from musicrl_jax.core import arrays, errors, protocols
+from musicrl_jax.rewards import batches
 
 
 @runtime_checkable
@@ -86,23 +87,13 @@ class TextAdherenceReward:
         Raises:
           InputError: where the numbers of captions and clips differ.
         """
-        if len(captions) != len(waveform):
-            raise errors.InputError(
-                f"Each clip needs one caption; got {len(captions)} captions for "
-                f"{len(waveform)} clips. Pass as many captions as clips."
-            )
+        batches.check_captions(captions, waveform)
         del tokens
         if not captions:
             return {"total": np.zeros(0, np.float32)}
-        text = self.text_embeddings(captions)
-        size = self._config.clips_per_call
-        scores = [
-            self._score_padded(
-                text[start : start + size], waveform[start : start + size]
-            )
-            for start in range(0, len(captions), size)
-        ]
-        return {"total": np.concatenate(scores)}
+        one = functools.partial(score, self._embedder, self._params)
+        heard = self.text_embeddings(captions), np.asarray(waveform, np.float32)
+        return {"total": batches.scored(one, self._config.clips_per_call, *heard)}
 
     def text_embeddings(self, captions: Sequence[str]) -> Float[np.ndarray, "b e"]:
         """Returns unit vectors of captions; each distinct one is embedded once."""
@@ -126,7 +117,7 @@ class TextAdherenceReward:
         parts = []
         for start in range(0, len(waveform), size):
             some = np.asarray(waveform[start : start + size], np.float32)
-            padded = pad_rows(some, size)
+            padded = batches.pad_rows(some, size)
             embedded = _embed_clips(self._embedder, self._params, padded)
             parts.append(np.asarray(embedded)[: len(some)])
         return np.concatenate(parts)
@@ -136,28 +127,10 @@ class TextAdherenceReward:
         vectors: dict[str, Float[np.ndarray, " e"]] = {}
         for start in range(0, len(captions), size):
             some = captions[start : start + size]
-            ids = pad_rows(np.asarray(self._tokenizer.encode(some)), size)
+            ids = batches.pad_rows(np.asarray(self._tokenizer.encode(some)), size)
             embedded = np.asarray(_embed_text(self._embedder, self._params, ids))
             vectors |= dict(zip(some, embedded[: len(some)], strict=True))
         return vectors
-
-    def _score_padded(
-        self, text: Float[np.ndarray, "b e"], waveform: Float[np.ndarray, "b n"]
-    ) -> Float[np.ndarray, " b"]:
-        size = self._config.clips_per_call
-        scores = score(
-            self._embedder,
-            self._params,
-            pad_rows(text, size),
-            pad_rows(np.asarray(waveform, np.float32), size),
-        )
-        return np.asarray(scores)[: len(text)]
-
-
-def pad_rows(rows: np.ndarray, size: int) -> np.ndarray:
-    """Returns `rows` with rows of zeros added up to `size` of them."""
-    padding = [(0, size - len(rows))] + [(0, 0)] * (rows.ndim - 1)
-    return np.pad(rows, padding)
 
 
 @functools.partial(jax.jit, static_argnums=0)

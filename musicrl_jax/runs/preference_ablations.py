@@ -28,7 +28,7 @@ from jaxtyping import Float
 from musicrl_jax.core import errors, protocols
 from musicrl_jax.evaluation import preference_fit
 from musicrl_jax.pretraining import loop
-from musicrl_jax.rewards import text_adherence
+from musicrl_jax.rewards import batches, text_adherence
 from musicrl_jax.runs import (
     network_files,
     preference_pairs,
@@ -200,7 +200,7 @@ def _heard(
         for start in range(0, len(rows), clips_per_call):
             some = slice(start, start + clips_per_call)
             tokens = np.asarray(pairs.tokens[rows[some]], np.int32)
-            padded = text_adherence.pad_rows(tokens, clips_per_call)
+            padded = batches.pad_rows(tokens, clips_per_call)
             waveform = np.asarray(sound.render_coarse(jnp.asarray(padded)))[
                 : len(tokens)
             ]

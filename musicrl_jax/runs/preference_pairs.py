@@ -19,7 +19,7 @@ from musicrl_jax.data import (
 )
 from musicrl_jax.evaluation import scores
 from musicrl_jax.models.preference import adapter
-from musicrl_jax.rewards import text_adherence
+from musicrl_jax.rewards import batches
 from musicrl_jax.runs import network_files, pretrain_mulan
 
 CAPTIONS_PER_CALL = 256
@@ -89,7 +89,7 @@ def caption_codes(
     parts = []
     for start in range(0, len(captions), CAPTIONS_PER_CALL):
         ids = tokenizer.encode(captions[start : start + CAPTIONS_PER_CALL])
-        padded = text_adherence.pad_rows(ids, CAPTIONS_PER_CALL)
+        padded = batches.pad_rows(ids, CAPTIONS_PER_CALL)
         parts.append(np.asarray(_codes(mulan, params, padded))[: len(ids)])
     return np.concatenate(parts).astype(np.int32)
 
@@ -153,8 +153,8 @@ class Judge:
             cropped = preference_batches.middle(clips, self.frames)
             scored = self.model.score(
                 params,
-                text_adherence.pad_rows(cropped, size),
-                text_adherence.pad_rows(conditioning[start : start + size], size),
+                batches.pad_rows(cropped, size),
+                batches.pad_rows(conditioning[start : start + size], size),
             )
             parts.append(np.asarray(scored)[: len(some)])
         return np.concatenate(parts)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musicrl_jax.core import errors, protocols
-from musicrl_jax.rewards import combine, preference
+from musicrl_jax.rewards import batches, combine, preference
 
 RATE = 10.0
 SILENCE = np.zeros((1, 8), np.float32)
@@ -31,7 +31,7 @@ def make_reward(*, clips_per_call=16, **fields):
         model=MeanToken(**fields),
         params={"gain": np.float32(2.0)},
         condition=lambda captions: np.array([[len(text)] for text in captions]),
-        config=preference.PreferenceRewardConfig(clips_per_call=clips_per_call),
+        config=batches.BatchConfig(clips_per_call=clips_per_call),
     )
 
 
@@ -107,7 +107,7 @@ def test_rejects_what_does_not_fit():
     with pytest.raises(errors.InputError, match="2 captions for 1 clips"):
         make_reward()(["a", "b"], None, numbered(60))
     with pytest.raises(errors.InputError, match="clips_per_call"):
-        preference.PreferenceRewardConfig(clips_per_call=0)
+        batches.BatchConfig(clips_per_call=0)
 
 
 def test_is_a_reward():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musicrl_jax.core import errors, protocols
-from musicrl_jax.rewards import combine, quality
+from musicrl_jax.rewards import batches, combine, quality
 
 RATE = 100
 TOKENS = np.zeros((1, 4, 2), np.int32)
@@ -29,7 +29,7 @@ def make_reward(*, clips_per_call=16, **fields):
     return quality.QualityReward(
         estimator=Loudness(**fields),
         params={"gain": np.float32(2.0)},
-        config=quality.QualityRewardConfig(clips_per_call=clips_per_call),
+        config=batches.BatchConfig(clips_per_call=clips_per_call),
     )
 
 
@@ -94,7 +94,7 @@ def test_rejects_what_does_not_fit():
     with pytest.raises(errors.InputError, match="2 captions for 1 clips"):
         make_reward()(["a", "b"], np.zeros((1, 300), np.float32), None)
     with pytest.raises(errors.InputError, match="clips_per_call"):
-        quality.QualityRewardConfig(clips_per_call=0)
+        batches.BatchConfig(clips_per_call=0)
 
 
 def test_is_a_reward():
