@@ -59,9 +59,17 @@ def sweep(
     if json:
         output.show({"best": best, "trials": rows}, as_json=True)
     else:
-        output.show([_short(row) for row in rows], as_json=False)
-        print(f"\nbest by {metric}: {best['trial'] if best else 'none has it yet'}")
+        _show(rows, metric, best)
     sweep_results.check_none_failed(rows, folder)
+
+
+def _show(
+    rows: Sequence[Mapping[str, object]],
+    metric: str,
+    best: Mapping[str, object] | None,
+) -> None:
+    output.show([_short(row) for row in rows], as_json=False)
+    print(f"\nbest by {metric}: {best['trial'] if best else 'none has it yet'}")
 
 
 def _short(row: Mapping[str, object]) -> dict[str, object]:
