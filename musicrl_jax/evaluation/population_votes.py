@@ -14,7 +14,7 @@ import scipy.stats
 from jaxtyping import Float, Int
 
 from musicrl_jax.core import errors
-from musicrl_jax.evaluation import statistics
+from musicrl_jax.evaluation import proportions, statistics
 from musicrl_jax.synthesis import simulated_users
 
 
@@ -162,9 +162,7 @@ def _meeting(
     ).choices
     majority = np.sign(choices.reshape(prompts, voters).sum(axis=1))
     wins, ties, losses = (int(np.sum(majority == side)) for side in (1, 0, -1))
-    decided = wins + losses
-    test = scipy.stats.binomtest(wins, max(decided, 1))
-    interval = test.proportion_ci(method="wilson")
+    won = proportions.share_of(wins, wins + losses)
     share = _share(population, first, second)
     change = statistics.compare_pairs(population.taste(second), population.taste(first))
     return Meeting(
@@ -173,10 +171,10 @@ def _meeting(
         wins=wins,
         ties=ties,
         losses=losses,
-        win_rate=wins / decided if decided else None,
-        low=float(interval.low) if decided else 0.0,
-        high=float(interval.high) if decided else 1.0,
-        p_value=float(test.pvalue) if decided else 1.0,
+        win_rate=won.share if won.total else None,
+        low=won.low,
+        high=won.high,
+        p_value=won.p_value,
         user_votes=tuple(int(np.sum(choices == side)) for side in (1, 0, -1)),
         expected=float(share.mean()),
         expected_standard_error=float(scipy.stats.sem(share)),
