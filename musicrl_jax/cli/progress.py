@@ -80,11 +80,11 @@ class Progress:
 
 
 def describe(figures: Mapping[str, float]) -> str:
-    """Returns a few figures as text: the loss first, the examples a second last."""
+    """Returns a few figures as text: losses first, the examples a second last."""
     examples = figures.get("time/examples_per_second")
     shown = {name: x for name, x in figures.items() if not name.startswith("time/")}
-    if "loss" in shown:
-        shown = {"loss": shown["loss"]} | shown
+    losses = [name for name in shown if name == "loss" or name.startswith("loss/")]
+    shown = {name: shown[name] for name in losses} | shown
     parts = [f"{name}={value:.3g}" for name, value in list(shown.items())[:FIGURES]]
     if examples is not None:
         parts.append(f"{examples:.3g} examples/s")

@@ -15,6 +15,7 @@ NAME = "MODEL_CARD.md"
 
 _ROLES = {
     "codec": "waveform to residual codes and back",
+    "soundstream": "waveform to residual codes and back, phase too; used by no other",
     "soundstorm": "the codec's coarse levels to its fine ones",
     "semantic": "waveform to one token a frame, about what is played",
     "mulan": "captions and audio to one space, and conditioning tokens",

@@ -89,6 +89,41 @@ class PretrainSoundStreamConfig:
             )
 
 
+def starter(manifest: str, run_dir: str, out: str) -> PretrainSoundStreamConfig:
+    """Returns the run of the starter's small SoundStream, without discriminators."""
+    steps = 5000
+    return PretrainSoundStreamConfig(
+        manifest=manifest,
+        run_dir=run_dir,
+        out=out,
+        codec=soundstream_config.SoundStreamConfig(
+            sample_rate_hz=16_000,
+            width=16,
+            strides=(4, 4, 5, 8),
+            dilations=(1, 3),
+            kernel=5,
+            codebook_size=256,
+            code_width=64,
+        ),
+        discriminators=soundstream_config.DiscriminatorConfig(
+            stft_windows=(1024, 256), stft_width=8
+        ),
+        loss=soundstream_config.SoundStreamLossConfig(
+            waveform_weight=1.0, mel_windows=(128, 512, 2048)
+        ),
+        pretrain=pretrain_config.PretrainConfig(
+            steps=steps,
+            learning_rate=1e-3,
+            warmup_steps=200,
+            average_decay=0.999,
+            save_every=250,
+        ),
+        adversarial=adversarial_config.AdversarialConfig(discriminator_start=steps),
+        batch_size=8,
+        crop_frames=24,
+    )
+
+
 def run(
     config: PretrainSoundStreamConfig, hooks: loop.Hooks | None = None
 ) -> pathlib.Path:

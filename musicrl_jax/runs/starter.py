@@ -3,10 +3,10 @@
 Required: nothing. Commonly overridden: `StarterConfig.run_dir`, `.num_clips`,
 `.codec_steps`, `.musiclm_steps` (more of each where there is time or an accelerator).
 
-The chain: corpus, codec, SoundStorm, semantic tokenizer, more clips for MuLan, MuLan,
-tokens, MusicLM, attribute judge, recordings and simulated ratings of their degraded
-versions, quality estimator, assets. Each stage leaves a file; a chain that was stopped
-goes on where it was, in the middle of a training run too.
+The chain: corpus, codec, SoundStream, SoundStorm, semantic tokenizer, more clips for
+MuLan, MuLan, tokens, MusicLM, attribute judge, recordings and simulated ratings of
+their degraded versions, quality estimator, assets. Each stage leaves a file; a chain
+that was stopped goes on where it was, in the middle of a training run too.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ from musicrl_jax.runs import (
     pretrain_quality,
     pretrain_semantic,
     pretrain_soundstorm,
+    pretrain_soundstream,
     stages,
     starter_assets,
     tokenize_corpus,
@@ -72,6 +73,7 @@ class StarterConfig:
       workers: rendering processes.
       coarse_steps: training steps of the codec with its coarse levels alone.
       codec_steps: of the levels that are added to it.
+      soundstream_steps: of SoundStream, which nothing else is trained with.
       soundstorm_steps: of SoundStorm.
       semantic_steps: of the semantic tokenizer.
       mulan_steps: of MuLan.
@@ -93,6 +95,7 @@ class StarterConfig:
     workers: int = 2
     coarse_steps: int = 0
     codec_steps: int = 0
+    soundstream_steps: int = 0
     soundstorm_steps: int = 0
     semantic_steps: int = 0
     mulan_steps: int = 0
@@ -149,21 +152,17 @@ def chain(
         str(networks / f"{x}.safetensors") for x in ("coarse", "codec", "mulan")
     )
     rated = str(run_dir / "recordings" / corpus.MANIFEST)
-    degraded = degradation_corpus.DegradationCorpusConfig(
-        manifest=rated,
-        out_dir=str(run_dir / "ratings"),
-        codec=codec,
-        seconds=config.rated_seconds,
-        seed=config.seed,
-    )
+    degraded = _degraded(config, rated, codec)
     ratings = str(run_dir / "ratings" / degradation_corpus.RATINGS)
     lm, judge = pretrain_musiclm, pretrain_attributes
+    stream = pretrain_soundstream
     fine, opinion = pretrain_soundstorm, pretrain_quality
     semantic, mulan = pretrain_semantic, pretrain_mulan
     return (
         _stage("corpus", music, pathlib.Path(data), corpus.build),
         train("coarse", pretrain_codec, pretrain_codec.PretrainCodecConfig, data),
         train("codec", pretrain_codec, pretrain_codec.more_levels, data, coarse=coarse),
+        train("soundstream", stream, stream.starter, data),
         train("soundstorm", fine, fine.PretrainSoundStormConfig, data, networks=nets),
         train("semantic", semantic, semantic.PretrainSemanticConfig, data),
         _stage("more", further, pathlib.Path(more), corpus.build),
@@ -206,6 +205,19 @@ def _corpora(
         seed=config.seed + 11,
     )
     return music, further, recordings
+
+
+def _degraded(
+    config: StarterConfig, rated: str, codec: str
+) -> degradation_corpus.DegradationCorpusConfig:
+    """Returns how the recordings are degraded and rated."""
+    return degradation_corpus.DegradationCorpusConfig(
+        manifest=rated,
+        out_dir=str(pathlib.Path(config.run_dir) / "ratings"),
+        codec=codec,
+        seconds=config.rated_seconds,
+        seed=config.seed,
+    )
 
 
 def _training(

@@ -15,6 +15,7 @@ from musicrl_jax.synthesis import captions as composer_captions
 
 NETWORKS = (
     "codec",
+    "soundstream",
     "soundstorm",
     "semantic",
     "mulan",

@@ -85,6 +85,12 @@ def test_progress_tells_rate_and_time_left_since_it_began():
     )
 
 
+def test_losses_come_before_other_figures():
+    figures = {"gradient/norm": 3.0, "loss/mel": 1.0, "loss/waveform": 0.5}
+    text = progress.describe(figures)
+    assert text == "loss/mel=1 loss/waveform=0.5 gradient/norm=3"
+
+
 def test_progress_draws_a_bar_on_a_terminal():
     text = io.StringIO()
     console = rich.console.Console(file=text, width=120, force_terminal=True)

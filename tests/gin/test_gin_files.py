@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from musicrl_jax.cli import bindings, configurables, gin_files
+from musicrl_jax.runs import pretrain_soundstream
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted((ROOT / "gin").rglob("*.gin"))
@@ -60,3 +61,10 @@ def test_model_file_builds_its_network_config(path):
 def test_experiment_opens_with_its_command(path):
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# musicrl ")
+
+
+def test_the_starters_soundstream_is_the_same_from_gin_and_in_the_chain():
+    path = ROOT / "gin" / "experiments" / "pretrain_soundstream_starter.gin"
+    read = bindings.resolve(root_of(path), [path]).config
+    made = pretrain_soundstream.starter(read.manifest, read.run_dir, read.out)
+    assert made == read

@@ -26,6 +26,7 @@ def test_stages_come_in_the_order_of_their_needs(tmp_path):
         "corpus",
         "coarse",
         "codec",
+        "soundstream",
         "soundstorm",
         "semantic",
         "more",
