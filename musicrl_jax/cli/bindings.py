@@ -130,6 +130,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    """Folds gin's many-line message into one, without its class names."""
-    text = re.sub(r"\(<[^>]*>\)", "", str(error))
+    """Folds gin's many-line message into one, without class names and the config."""
+    macro = re.search(r"No bindings specified for '(.+)/gin\.macro'", str(error))
+    if macro:
+        return (
+            f"A gin macro must have a value; %{macro[1]} has none. Write "
+            f"`{macro[1]} = ...` in a gin file or in --gin_param."
+        )
+    text = re.sub(r"\(<[^>]*>\)", "", str(error).split(" in config string:")[0])
     return "The gin configuration cannot be built: " + " ".join(text.split())

@@ -81,7 +81,8 @@ def test_refuses_unused_macro(resolve):
 
 
 def test_refuses_undefined_macro(resolve):
-    assert "RATE" in refusal(resolve, LAYOUT + "TokenLayout.frame_rate_hz = %RATE\n")
+    message = refusal(resolve, LAYOUT + "TokenLayout.frame_rate_hz = %RATE\n")
+    assert message.startswith("A gin macro must have a value; %RATE has none.")
 
 
 def test_refuses_wrong_type(resolve):
