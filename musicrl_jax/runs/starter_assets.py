@@ -24,7 +24,7 @@ NETWORKS = (
     "quality",
 )
 HELD_OUT_PROMPTS = 256
-ROUNDED = ("codec", "semantic")
+ROUNDED = ("codec", "semantic", "soundstream")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
