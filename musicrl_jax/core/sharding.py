@@ -52,13 +52,20 @@ Optimizer moments have the paths of their parameters. What no rule names is cut 
 its largest axis over `fsdp`; vectors stay whole.
 """
 
+MOST_FSDP = 16
+"""Devices that parameters are cut over by default: over more, each has too few rows of
+a kernel, and the compiler sends kernels whole (BENCHMARKS.md, plans)."""
+
 LogicalAxis = str | None
 Leaf = Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MeshConfig:
-    """Devices along each mesh axis; -1 (one axis at most) means all that are left.
+    """Devices along each mesh axis; -1 means all that are left.
+
+    `data` and `fsdp` may both be -1: `fsdp` then takes the largest part of what is left
+    that has at most `MOST_FSDP` devices, and `data` the rest.
 
     Attributes:
       data: groups of clips, each with all parameters.
@@ -74,10 +81,12 @@ class MeshConfig:
 
     def __post_init__(self) -> None:
         sizes = (self.data, self.fsdp, self.tensor, self.slices)
-        if sizes.count(-1) > 1 or any(size < 1 and size != -1 for size in sizes):
+        both = self.data == self.fsdp == -1
+        wrong = any(size < 1 and size != -1 for size in sizes)
+        if wrong or sizes.count(-1) > 1 + both:
             raise errors.InputError(
-                f"Mesh axes must be positive, one of them may be -1; got {sizes}. "
-                "Set MeshConfig.data, .fsdp, .tensor and .slices."
+                "Mesh axes must be positive; one of them, or data and fsdp, may be -1; "
+                f"got {sizes}. Set MeshConfig.data, .fsdp, .tensor and .slices."
             )
 
 
@@ -88,15 +97,7 @@ def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
       InputError: where the axes do not multiply to the number of devices.
     """
     devices = list(jax.devices() if devices is None else devices)
-    sizes = [config.slices, config.data, config.fsdp, config.tensor]
-    known = math.prod(size for size in sizes if size != -1)
-    if -1 in sizes and len(devices) % known == 0:
-        sizes[sizes.index(-1)] = len(devices) // known
-    if math.prod(sizes) != len(devices):
-        raise errors.InputError(
-            f"Mesh axes {dict(zip(AXES, sizes, strict=True))} need their product to be "
-            f"the {len(devices)} devices here. Change MeshConfig."
-        )
+    sizes = axis_sizes(config, len(devices))
     kinds = (AxisType.Auto,) * len(AXES)
     found = len({getattr(device, "slice_index", 0) for device in devices})
     if found > 1:
@@ -107,7 +108,27 @@ def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
         inside, across = (1, *sizes[1:]), (sizes[0], 1, 1, 1)
         grid = mesh_utils.create_hybrid_device_mesh(inside, across, devices)
         return Mesh(grid, AXES, axis_types=kinds)
-    return jax.make_mesh(tuple(sizes), AXES, axis_types=kinds, devices=devices)
+    return jax.make_mesh(sizes, AXES, axis_types=kinds, devices=devices)
+
+
+def axis_sizes(config: MeshConfig, devices: int) -> tuple[int, ...]:
+    """Returns the sizes of `AXES` for so many devices.
+
+    Raises:
+      InputError: where they do not multiply to the number of devices.
+    """
+    sizes = [config.slices, config.data, config.fsdp, config.tensor]
+    left = devices // math.prod(size for size in sizes if size != -1)
+    if config.data == config.fsdp == -1 and left:
+        group = next(n for n in range(min(left, MOST_FSDP), 0, -1) if left % n == 0)
+        sizes[1:3] = left // group, group
+    found = tuple(left if size == -1 else size for size in sizes)
+    if math.prod(found) != devices:
+        raise errors.InputError(
+            f"Mesh axes {dict(zip(AXES, sizes, strict=True))} need their product to be "
+            f"the {devices} devices here. Change MeshConfig."
+        )
+    return found
 
 
 def parameter_spec(
@@ -205,11 +226,15 @@ def _spec(
     shape: tuple[int, ...],
     mesh: jax.sharding.AbstractMesh | Mesh,
 ) -> PartitionSpec:
-    """Returns mesh axes for logical ones, leaving out those of size 1 or no fit."""
+    """Returns mesh axes for logical ones, leaving out those of size 1 or no fit.
+
+    Axes over which the program is already cut (`data_groups`) are left out too.
+    """
+    manual = set() if isinstance(mesh, Mesh) else set(mesh.manual_axes)
     found: list[Any] = []
     for axis, length in zip(axes, shape, strict=True):
         names = () if axis is None else RULES[axis]
-        names = tuple(x for x in names if mesh.shape.get(x, 1) > 1)
+        names = tuple(x for x in names if mesh.shape.get(x, 1) > 1 and x not in manual)
         fits = length % math.prod(mesh.shape[x] for x in names) == 0
         whole = None if not names or not fits else names
         found.append(whole[0] if whole is not None and len(whole) == 1 else whole)

@@ -31,7 +31,7 @@ class PlanConfig:
       codec: that renders clips.
       learner: batch and its parts.
       actor: clips sampled at a time.
-      mesh: the learner's; all chips over `fsdp` by default.
+      mesh: the learner's; up to 16 chips over `fsdp` by default, groups over `data`.
     """
 
     topology: str = "v5e:4x4"
@@ -60,7 +60,7 @@ class PlanConfig:
         default_factory=acting_config.ActorConfig
     )
     mesh: sharding.MeshConfig = dataclasses.field(
-        default_factory=lambda: sharding.MeshConfig(data=1, fsdp=-1)
+        default_factory=lambda: sharding.MeshConfig(data=-1, fsdp=-1)
     )
 
     def __post_init__(self) -> None:

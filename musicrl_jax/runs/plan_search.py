@@ -41,8 +41,11 @@ def run(
 
 
 def _meshes(count: int) -> Iterator[sharding.MeshConfig]:
-    """Yields all chips over fsdp, two groups of half of them, and pairs that share."""
+    """Yields all chips over fsdp, groups of few and of half of them, and pairs."""
     yield sharding.MeshConfig(data=1, fsdp=count)
+    few = sharding.MOST_FSDP
+    if count % few == 0 and count > 2 * few:
+        yield sharding.MeshConfig(data=count // few, fsdp=few)
     if count % 2 == 0 and count > 2:
         yield sharding.MeshConfig(data=2, fsdp=count // 2)
         yield sharding.MeshConfig(data=1, fsdp=count // 2, tensor=2)

@@ -18,11 +18,20 @@ def test_minus_one_takes_the_rest(mesh):
     assert rest.shape == mesh.shape == sizes
 
 
+@pytest.mark.parametrize(
+    ("devices", "sizes"),
+    [(1, (1, 1)), (8, (1, 8)), (24, (2, 12)), (256, (16, 16)), (34, (17, 2))],
+)
+def test_both_minus_one_make_groups_of_at_most_sixteen(devices, sizes):
+    config = sharding.MeshConfig(data=-1, fsdp=-1)
+    assert sharding.axis_sizes(config, devices) == (1, *sizes, 1)
+
+
 def test_a_mesh_that_does_not_fit_says_so():
     with pytest.raises(errors.InputError, match="product to be the 4 devices"):
         sharding.make_mesh(sharding.MeshConfig(data=3, fsdp=1))
-    with pytest.raises(errors.InputError, match="one of them may be -1"):
-        sharding.MeshConfig(data=-1, fsdp=-1)
+    with pytest.raises(errors.InputError, match="may be -1"):
+        sharding.MeshConfig(data=-1, tensor=-1)
 
 
 @pytest.mark.parametrize(
