@@ -97,7 +97,7 @@ class TokenByToken:
             logits = (x[:, 0] @ heads[level]).astype(jnp.float32)
             fold = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
             noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))
-            token = jnp.argmax(logits + noise(fold), axis=-1).astype(jnp.int32)
+            token = arrays.largest(logits + noise(fold))
             return (cache, token), token
 
         cache = self._stack.apply(
