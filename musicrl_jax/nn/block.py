@@ -126,7 +126,7 @@ class TransformerStack(nn.Module):
         """Runs a prefix; returns each layer's cache with `slots` places behind it."""
         filled = []
         remember = functools.partial(self.block.apply, method="remember")
-        for layer in self._unstacked():
+        for layer in self.apart():
             x, seen = cast(Remembered, remember({"params": layer}, x, mask))
             filled.append(caches.reserve(*seen, slots))
         return tuple(filled)
@@ -144,17 +144,23 @@ class TransformerStack(nn.Module):
         x: Float[Array, "b 1 d"],
         cache: tuple[caches.KeyValueCache, ...],
         place: configs.Place,
+        layers: tuple[arrays.Params, ...] | None = None,
     ) -> tuple[Float[Array, "b 1 d"], tuple[caches.KeyValueCache, ...]]:
-        """Runs one more step through all layers."""
+        """Runs one more step through all layers.
+
+        A loop over steps is given `apart()` as `layers`, which it would otherwise copy
+        out of the stack at each step.
+        """
         grown = []
         extend = functools.partial(self.block.apply, method="extend")
-        for layer, past in zip(self._unstacked(), cache, strict=True):
+        for layer, past in zip(layers or self.apart(), cache, strict=True):
             x, present = extend({"params": layer}, x, past, place)
             grown.append(present)
         return x, tuple(grown)
 
-    def _unstacked(self) -> list[arrays.Params]:
-        return [
+    def apart(self) -> tuple[arrays.Params, ...]:
+        """Returns the parameters of each layer."""
+        return tuple(
             jax.tree.map(lambda leaf, i=i: leaf[i], self.layers)
             for i in range(self.config.layers)
-        ]
+        )

@@ -1,6 +1,5 @@
 """Several embedding tables, one for each position of a short tuple of ids."""
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
@@ -43,6 +42,6 @@ class TupleEmbedding(nn.Module):
         self, ids: Int[Array, " b"], position: Int[Array, ""]
     ) -> Float[Array, "b d"]:
         """Returns the embeddings of ids of one position."""
-        table = jax.lax.dynamic_index_in_dim(self.table, position, keepdims=False)
-        table = sharding.gathered(table.astype(self.dtype), None, "rows")
-        return sharding.constrain(table[ids], "clips", None)
+        table = sharding.gathered(self.table.astype(self.dtype), None, None, "rows")
+        rows = table.reshape(-1, self.width)[ids + position * self.size]
+        return sharding.constrain(rows, "clips", None)

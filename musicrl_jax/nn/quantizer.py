@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from musicrl_jax.core import arrays
 from musicrl_jax.core.struct import struct
 from musicrl_jax.nn import clustering
 
@@ -194,18 +195,9 @@ def straight_through(
 def nearest(
     codebook: Float[Array, "v d"], vectors: Float[Array, "k d"]
 ) -> Int[Array, " k"]:
-    """Returns the index of the entry at the least Euclidean distance.
-
-    The first of the largest scores, found in two steps: XLA's CPU backend takes twice
-    as long for `argmax`.
-    """
+    """Returns the index of the entry at the least Euclidean distance."""
     half_norms = 0.5 * jnp.sum(jnp.square(codebook), axis=-1)
-    scores = vectors @ codebook.T - half_norms[None, :]
-    best = scores >= jnp.max(scores, axis=-1, keepdims=True)
-    last = codebook.shape[0] - 1
-    index = jnp.arange(last + 1, dtype=jnp.int32)[None, :]
-    # No score is the largest where one is not a number: then the last entry.
-    return jnp.min(jnp.where(best, index, last), axis=-1)
+    return arrays.largest(vectors @ codebook.T - half_norms[None, :])
 
 
 def update(

@@ -86,6 +86,8 @@ class TokenByToken:
         context = jnp.sum(jnp.stack(rows), axis=0)
         places = params["places"].astype(sizes.dtype)
         heads = params["heads"].astype(sizes.dtype)
+        stack = {"params": params["stack"]}
+        layers = self._stack.apply(stack, method="apart")
 
         def draw(carry: arrays.Tree, number: Int[Array, ""]) -> arrays.Tree:
             cache, before = carry
@@ -93,16 +95,14 @@ class TokenByToken:
             # The token before is of the level below, or of the highest one.
             x = table[given + (level - 1) % fine][before] + context[:, frame]
             x = (x + places[level][None])[:, None]
-            x, cache = self._extend(params, x, cache, number)
+            x, cache = self._extend(stack, x, cache, number, layers)
             logits = (x[:, 0] @ heads[level]).astype(jnp.float32)
             fold = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
             noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))
-            token = jnp.argmax(logits + noise(fold), axis=-1).astype(jnp.int32)
+            token = arrays.largest(logits + noise(fold))
             return (cache, token), token
 
-        cache = self._stack.apply(
-            {"params": params["stack"]}, clips, self.window, method="empty"
-        )
+        cache = self._stack.apply(stack, clips, self.window, method="empty")
         first = (cache, jnp.zeros(clips, jnp.int32))
         _, tokens = jax.lax.scan(draw, first, jnp.arange(frames * fine))
         drawn = tokens.T.reshape(clips, frames, fine)
@@ -110,18 +110,18 @@ class TokenByToken:
 
     def _extend(
         self,
-        params: arrays.Params,
+        stack: arrays.Params,
         x: arrays.Tree,
         cache: arrays.Tree,
         number: Int[Array, ""],
+        layers: arrays.Tree,
     ) -> tuple[Array, arrays.Tree]:
         place = nn_config.Place(
             position=number,
             slot=caches.ring_slot(number, 0, self.window),
             visible=caches.visible(number, 0, self.window),
         )
-        variables = {"params": params["stack"]}
-        out = self._stack.apply(variables, x, cache, place, method="extend")
+        out = self._stack.apply(stack, x, cache, place, layers, method="extend")
         return cast(tuple[Array, arrays.Tree], out)
 
 

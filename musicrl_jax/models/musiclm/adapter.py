@@ -1,6 +1,7 @@
 """MusicLM as `core.protocols.Policy` and `ValueFunction`."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import cast
 
 import jax
@@ -9,8 +10,23 @@ from jaxtyping import Array, Float, Int, Key
 
 from musicrl_jax.core import arrays, errors, protocols
 from musicrl_jax.core import layout as layouts
+from musicrl_jax.core.struct import struct
 from musicrl_jax.models.musiclm import config as configs
 from musicrl_jax.models.musiclm import network, temporal
+
+
+@struct
+class FrameCache:
+    """What the frame loop keeps.
+
+    Attributes:
+      past: keys and values of the frames so far.
+      weights: parameters laid out for the loop's steps; None where layers are a
+        compiled loop, for which memory counts more.
+    """
+
+    past: temporal.TemporalCache
+    weights: network.StepWeights | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,32 +72,50 @@ class MusicLMPolicy:
 
     def init_cache(
         self, params: arrays.Params, conditioning: Int[Array, "b k"], num_frames: int
-    ) -> temporal.TemporalCache:
+    ) -> FrameCache:
         """Runs the conditioning; returns a cache for `num_frames` frames."""
-        return self._apply(params, conditioning, num_frames, method="prefill")
+        past = self._apply(params, conditioning, num_frames, method="prefill")
+        if self.config.scan_layers:
+            return FrameCache(past=past, weights=None)
+        return FrameCache(past=past, weights=self._apply(params, method="step_weights"))
 
     def step(
         self,
         params: arrays.Params,
-        cache: temporal.TemporalCache,
+        cache: FrameCache,
         previous: Int[Array, "b q"],
         choose: protocols.Choose,
-    ) -> tuple[temporal.TemporalCache, Int[Array, "b q"], Float[Array, "b q"]]:
+    ) -> tuple[FrameCache, Int[Array, "b q"], Float[Array, "b q"]]:
         """Draws the next frame, token by token."""
-        cache, frame = self._apply(params, cache, previous, method="begin_frame")
+        weights = cache.weights
+        past, frame = self._apply(
+            params, cache.past, previous, weights, method="begin_frame"
+        )
 
-        def draw(carry: arrays.Tree, position: Int[Array, ""]) -> arrays.Tree:
+        def draw(carry: arrays.Tree, position: arrays.Tree) -> arrays.Tree:
             frame, before = carry
             frame, logits = self._apply(
-                params, frame, before, position, method="next_logits"
+                params, frame, before, position, weights, method="next_logits"
             )
-            token, log_prob = choose(logits, position)
+            token, log_prob = choose(logits, jnp.asarray(position))
             return (frame, token), (token, log_prob)
 
         none = jnp.zeros(previous.shape[0], jnp.int32)
+        tokens, log_probs = self._over_positions(draw, (frame, none))
+        return dataclasses.replace(cache, past=past), tokens.T, log_probs.T
+
+    def _over_positions(
+        self, draw: Callable[..., arrays.Tree], carry: arrays.Tree
+    ) -> arrays.Tree:
+        """Runs `draw` over a frame's positions: a compiled loop, or one by one."""
         count = self.layout.tokens_per_frame
-        _, (tokens, log_probs) = jax.lax.scan(draw, (frame, none), jnp.arange(count))
-        return cache, tokens.T, log_probs.T
+        if self.config.scan_layers:
+            return jax.lax.scan(draw, carry, jnp.arange(count))[1]
+        drawn = []
+        for position in range(count):
+            carry, one = draw(carry, position)
+            drawn.append(one)
+        return jax.tree.map(lambda *each: jnp.stack(each), *drawn)
 
     def _apply(
         self, params: arrays.Params, *inputs: arrays.Tree, method: str

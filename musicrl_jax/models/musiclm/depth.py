@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
+from musicrl_jax.core import arrays
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.core.struct import struct
 from musicrl_jax.models.musiclm import config as configs
@@ -68,9 +69,16 @@ class Depth(nn.Module):
         return DepthCache(layers=layers, state=self.project(state))
 
     def extend(
-        self, cache: DepthCache, before: Int[Array, " b"], position: Int[Array, ""]
+        self,
+        cache: DepthCache,
+        before: Int[Array, " b"],
+        position: Int[Array, ""],
+        layers: tuple[arrays.Params, ...] | None = None,
     ) -> tuple[DepthCache, Float[Array, "b e"]]:
-        """Returns features of token `position`; `before` is token `position - 1`."""
+        """Returns features of token `position`; `before` is token `position - 1`.
+
+        See `TransformerStack.extend` for `layers`.
+        """
         count = self.layout.tokens_per_frame
         embedded = self.tokens.one(before, jnp.maximum(position - 1, 0))
         here = jax.lax.dynamic_index_in_dim(self.places, position, keepdims=False)
@@ -81,5 +89,5 @@ class Depth(nn.Module):
             slot=position,
             visible=caches.visible(position, 0, count),
         )
-        x, layers = self.stack.extend(x[:, None], cache.layers, place)
-        return dataclasses.replace(cache, layers=layers), self.norm(x)[:, 0]
+        x, memory = self.stack.extend(x[:, None], cache.layers, place, layers)
+        return dataclasses.replace(cache, layers=memory), self.norm(x)[:, 0]

@@ -5,13 +5,26 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
+from musicrl_jax.core import arrays, sharding
 from musicrl_jax.core import layout as layouts
-from musicrl_jax.core import sharding
+from musicrl_jax.core.struct import struct
 from musicrl_jax.models.musiclm import config as configs
 from musicrl_jax.models.musiclm import depth, temporal
 
 IMPOSSIBLE = -1e30
 """Logit of an entry that a position's codebook lacks; its probability is exactly 0."""
+
+
+@struct
+class StepWeights:
+    """Parameters of both stacks and the heads, each in an array of its own.
+
+    A step of the frame loop that takes them out of the stacked arrays copies them.
+    """
+
+    temporal: tuple[arrays.Params, ...]
+    depth: tuple[arrays.Params, ...]
+    heads: tuple[Float[Array, "e v"], ...]
 
 
 class MusicLM(nn.Module):
@@ -59,11 +72,21 @@ class MusicLM(nn.Module):
             states.reshape(batch * frames, -1), tokens.reshape(batch * frames, -1)
         )
         heads = sharding.gathered(self.heads.astype(features.dtype), None, "rows", None)
-        logits = jnp.einsum("bqe,qev->bqv", features, heads)
-        logits = logits.astype(jnp.float32).reshape(batch, frames, positions, -1)
-        logits = sharding.constrain(logits, "clips", None, None, None)
-        valid = jnp.asarray(self.layout.valid_entries())
-        return jnp.where(valid[None, None], logits, IMPOSSIBLE)
+        # Positions lie outermost in memory: with clips there, XLA's CPU backend copies
+        # all logits and takes three times as long for loss and gradient.
+        logits = jnp.einsum("bqe,qev->qbv", features, heads)
+        logits = logits.astype(jnp.float32).reshape(positions, batch, frames, -1)
+        logits = sharding.constrain(logits, None, "clips", None, None)
+        valid = jnp.asarray(self.layout.valid_entries())[:, None, None]
+        return jnp.where(valid, logits, IMPOSSIBLE).transpose(1, 2, 0, 3)
+
+    def step_weights(self) -> StepWeights:
+        """Returns what every step needs, for `begin_frame` and `next_logits`."""
+        return StepWeights(
+            temporal=self.temporal.stack.apart(),
+            depth=self.depth.stack.apart(),
+            heads=tuple(self.heads),
+        )
 
     def prefill(
         self, conditioning: Int[Array, "b k"], num_frames: int
@@ -72,21 +95,34 @@ class MusicLM(nn.Module):
         return self.temporal.prefill(conditioning, num_frames)
 
     def begin_frame(
-        self, cache: temporal.TemporalCache, previous: Int[Array, "b q"]
+        self,
+        cache: temporal.TemporalCache,
+        previous: Int[Array, "b q"],
+        weights: StepWeights | None = None,
     ) -> tuple[temporal.TemporalCache, depth.DepthCache]:
         """Runs the temporal transformer for the next frame."""
-        cache, state = self.temporal.extend(cache, previous)
+        layers = weights.temporal if weights else None
+        cache, state = self.temporal.extend(cache, previous, layers)
         return cache, self.depth.begin(state)
 
     def next_logits(
         self,
         cache: depth.DepthCache,
         before: Int[Array, " b"],
-        position: Int[Array, ""],
+        position: Int[Array, ""] | int,
+        weights: StepWeights | None = None,
     ) -> tuple[depth.DepthCache, Float[Array, "b v"]]:
-        """Returns float32 logits of token `position`; `before` is the one before it."""
-        cache, features = self.depth.extend(cache, before, position)
-        head = jax.lax.dynamic_index_in_dim(self.heads, position, keepdims=False)
+        """Returns float32 logits of token `position`; `before` is the one before it.
+
+        With `weights` the position is a number, not an array.
+        """
+        if weights:
+            layers, head = weights.depth, weights.heads[int(position)]
+        else:
+            layers = None
+            head = jax.lax.dynamic_index_in_dim(self.heads, position, keepdims=False)
+        position = jnp.asarray(position)
+        cache, features = self.depth.extend(cache, before, position, layers)
         head = sharding.gathered(head.astype(features.dtype), "rows", None)
         logits = (features @ head).astype(jnp.float32)
         valid = jnp.asarray(self.layout.valid_entries())[position]

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from musicrl_jax.core import arrays
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.core.struct import struct
 from musicrl_jax.models.musiclm import config as configs
@@ -129,9 +130,12 @@ class Temporal(nn.Module):
         )
 
     def extend(
-        self, cache: TemporalCache, previous: Int[Array, "b q"]
+        self,
+        cache: TemporalCache,
+        previous: Int[Array, "b q"],
+        layers: tuple[arrays.Params, ...] | None = None,
     ) -> tuple[TemporalCache, Float[Array, "b d"]]:
-        """Returns the state of the next frame."""
+        """Returns the state of the next frame; see `TransformerStack.extend`."""
         frame, places = cache.frame, self.config.conditioning_tokens
         ring = cache.layers[0].keys.shape[2] - places
         place = nn_config.Place(
@@ -141,6 +145,6 @@ class Temporal(nn.Module):
         )
         first = jnp.broadcast_to(frame == 0, (previous.shape[0], 1))
         x = self.embed(previous[:, None], first) + cache.summary[:, None]
-        x, layers = self.stack.extend(x, cache.layers, place)
+        x, memory = self.stack.extend(x, cache.layers, place, layers)
         state = self.finish(x, cache.summary)[:, 0]
-        return dataclasses.replace(cache, layers=layers, frame=frame + 1), state
+        return dataclasses.replace(cache, layers=memory, frame=frame + 1), state

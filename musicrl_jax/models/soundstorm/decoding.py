@@ -119,7 +119,7 @@ def _choose(
         lambda: step.temperature * noise(folded[:, 0], *logits.shape[1:]),
         lambda: jnp.zeros_like(logits),
     )
-    codes = jnp.argmax(logits + draws, axis=-1).astype(jnp.int32)
+    codes = arrays.largest(logits + draws)
     log_probs = jax.nn.log_softmax(logits, axis=-1)
     chosen = jnp.take_along_axis(log_probs, codes[..., None], axis=-1)[..., 0]
     return codes, chosen + step.noise * noise(folded[:, 1], logits.shape[1])
