@@ -16,7 +16,7 @@ from musicrl_jax.sampling import loop
 
 
 def musicgen():
-    """Returns MusicGen with a decoder of our size and next to no text encoder or codec."""
+    """Returns MusicGen with a decoder of our size and a very small text encoder."""
     decoder = transformers.MusicgenDecoderConfig(
         vocab_size=m.ENTRIES,
         hidden_size=256,
