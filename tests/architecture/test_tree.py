@@ -64,7 +64,7 @@ def test_type_ignores_are_few_and_give_reasons():
 def test_tests_mirror_the_package():
     mirrored = {path.parent.relative_to(ROOT / "musicrl_jax") for path in PACKAGE}
     beside = {"architecture", "chaos", "end_to_end", "gin", "launch", "oracles"}
-    beside |= {"starter"}
+    beside |= {"peers", "starter"}
     strangers = [
         str(path.relative_to(ROOT))
         for path in TESTS
