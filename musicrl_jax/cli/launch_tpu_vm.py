@@ -62,7 +62,6 @@ def tpu_vm(
     from musicrl_jax.runs import tpu_vm as slices
 
     arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
-    number = ("--actor_id", str(actor_id)) if role == Role.ACTOR else ()
     alone = role != Role.LEARNER
     commands = gcloud.Commands(
         name=name,
@@ -70,7 +69,7 @@ def tpu_vm(
         project=project,
         topology=tpu_topology.parse(topology, one_host_for=role if alone else ""),
         role=role,
-        arguments=(*arguments, *number),
+        arguments=(*arguments, *_number(role, actor_id)),
         spot=spot,
         service_account=service_account,
     )
@@ -78,8 +77,8 @@ def tpu_vm(
         tries=tries, wait_seconds=wait_seconds, poll_seconds=poll_seconds
     )
     if dry_run:
-        lines = gcloud.smooth(commands, delete=delete, last=delete_when_done)
-        print("\n".join(map(shlex.join, lines)))
+        for line in gcloud.smooth(commands, delete=delete, last=delete_when_done):
+            print(shlex.join(line))
         return
     machine = slices.TpuVm(
         commands=commands, call=gcloud_calls.call, limits=limits, report=output.error
@@ -88,6 +87,11 @@ def tpu_vm(
         _run(machine)
     if delete or delete_when_done:
         machine.delete()
+
+
+def _number(role: Role, actor_id: int) -> tuple[str, ...]:
+    """Returns the arguments that tell an actor from others."""
+    return ("--actor_id", str(actor_id)) if role == Role.ACTOR else ()
 
 
 def _run(machine: "slices.TpuVm") -> None:

@@ -1,4 +1,4 @@
-"""Axis letters of every signature in the package, three aliases, and a reduction.
+"""Axis letters of every signature in the package, and three aliases.
 
 A letter means the same in every file:
 
@@ -14,9 +14,6 @@ A letter means the same in every file:
 from collections.abc import Mapping
 from typing import Any
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
-
 Params = Mapping[str, Any]
 """A tree of parameters: nested mappings with arrays at the leaves."""
 
@@ -25,16 +22,3 @@ Tree = Any
 
 Size = Any
 """The length of an axis: an int, or a symbol while a program is exported."""
-
-
-def largest(scores: Float[Array, "*n v"]) -> Int[Array, "*n"]:
-    """Returns the index of the first of the largest scores; the last for no number.
-
-    `argmax` in two reductions: XLA's CPU backend takes five times as long for one.
-    """
-    best = scores >= jnp.max(scores, axis=-1, keepdims=True)
-    last = scores.shape[-1] - 1
-    index = jnp.arange(last + 1, dtype=jnp.int32).reshape(
-        (1,) * (scores.ndim - 1) + (-1,)
-    )
-    return jnp.min(jnp.where(best, index, last), axis=-1)

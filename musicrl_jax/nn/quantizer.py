@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from musicrl_jax.core import arrays
 from musicrl_jax.core.struct import struct
-from musicrl_jax.nn import clustering
+from musicrl_jax.nn import clustering, reductions
 
 
 @struct
@@ -197,7 +196,7 @@ def nearest(
 ) -> Int[Array, " k"]:
     """Returns the index of the entry at the least Euclidean distance."""
     half_norms = 0.5 * jnp.sum(jnp.square(codebook), axis=-1)
-    return arrays.largest(vectors @ codebook.T - half_norms[None, :])
+    return reductions.largest(vectors @ codebook.T - half_norms[None, :])
 
 
 def update(

@@ -11,7 +11,7 @@ from jaxtyping import Array, Int, Key
 
 from musicrl_jax.core import arrays
 from musicrl_jax.models.soundstorm import config as configs
-from musicrl_jax.nn import block, embedding
+from musicrl_jax.nn import block, embedding, reductions
 from musicrl_jax.nn import cache as caches
 from musicrl_jax.nn import config as nn_config
 
@@ -99,7 +99,7 @@ class TokenByToken:
             logits = (x[:, 0] @ heads[level]).astype(jnp.float32)
             fold = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
             noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))
-            token = arrays.largest(logits + noise(fold))
+            token = reductions.largest(logits + noise(fold))
             return (cache, token), token
 
         cache = self._stack.apply(stack, clips, self.window, method="empty")

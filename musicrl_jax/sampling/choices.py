@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from musicrl_jax.core import arrays, protocols
+from musicrl_jax.core import protocols
+from musicrl_jax.nn import reductions
 
 
 def log_policy(
@@ -30,7 +31,7 @@ def sampled(
         log_probs = log_policy(logits, temperature)
         fold = jax.vmap(lambda key: jax.random.fold_in(key, position))
         noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[-1:]))
-        tokens = arrays.largest(log_probs + noise(fold(keys)))
+        tokens = reductions.largest(log_probs + noise(fold(keys)))
         chosen = jnp.take_along_axis(log_probs, tokens[:, None], axis=-1)
         return tokens, chosen[:, 0]
 

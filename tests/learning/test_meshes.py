@@ -45,6 +45,7 @@ MESHES = [
     {"data": 4},
     {"data": 2, "fsdp": 2},
     {"fsdp": 2, "tensor": 2},
+    {"data": 2, "tensor": 2},
 ]
 
 

@@ -18,6 +18,7 @@ import time
 
 import jax
 import torch
+import transformers
 
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.models.musiclm import adapter
@@ -39,6 +40,19 @@ SIZES = configs.MusicLMConfig(
     conditioning_size=256,
 )
 POLICY = adapter.make_policy(SIZES, LAYOUT)
+
+
+def musicgen_decoder(**more):
+    """Returns the sizes of MusicGen's decoder that ours stand beside."""
+    return transformers.MusicgenDecoderConfig(
+        vocab_size=ENTRIES,
+        hidden_size=256,
+        ffn_dim=1024,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        num_codebooks=CODEBOOKS,
+        **more,
+    )
 
 
 def one_thread():

@@ -17,14 +17,7 @@ from musicrl_jax.sampling import loop
 
 def musicgen():
     """Returns MusicGen with a decoder of our size and a very small text encoder."""
-    decoder = transformers.MusicgenDecoderConfig(
-        vocab_size=m.ENTRIES,
-        hidden_size=256,
-        ffn_dim=1024,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_codebooks=m.CODEBOOKS,
-    )
+    decoder = m.musicgen_decoder()
     text = transformers.T5Config(
         d_model=64, d_kv=16, d_ff=64, num_layers=1, num_heads=4
     )

@@ -54,15 +54,7 @@ def same_network(tokens):
 
 
 def musicgen_decoder(tokens):
-    sizes = transformers.MusicgenDecoderConfig(
-        vocab_size=m.ENTRIES,
-        hidden_size=256,
-        ffn_dim=1024,
-        num_hidden_layers=6,
-        num_attention_heads=4,
-        num_codebooks=m.CODEBOOKS,
-        dropout=0.0,
-    )
+    sizes = m.musicgen_decoder(dropout=0.0)
     decoder = transformers.MusicgenForCausalLM(sizes).train()
     start = torch.full((m.CLIPS, 1, m.CODEBOOKS), m.ENTRIES)
     ids = torch.cat([start, tokens[:, :-1]], 1).permute(0, 2, 1).flatten(0, 1)

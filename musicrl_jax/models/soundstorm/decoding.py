@@ -11,6 +11,7 @@ from musicrl_jax.core import arrays
 from musicrl_jax.core.struct import struct
 from musicrl_jax.models.soundstorm import config as configs
 from musicrl_jax.models.soundstorm import masking
+from musicrl_jax.nn import reductions
 
 LogitsOf = Callable[
     [Int[Array, "b f l"], Bool[Array, "b f l"], Int[Array, " b"]],
@@ -119,7 +120,7 @@ def _choose(
         lambda: step.temperature * noise(folded[:, 0], *logits.shape[1:]),
         lambda: jnp.zeros_like(logits),
     )
-    codes = arrays.largest(logits + draws)
+    codes = reductions.largest(logits + draws)
     log_probs = jax.nn.log_softmax(logits, axis=-1)
     chosen = jnp.take_along_axis(log_probs, codes[..., None], axis=-1)[..., 0]
     return codes, chosen + step.noise * noise(folded[:, 1], logits.shape[1])
