@@ -92,8 +92,8 @@ class TreeDigest:
 def digest_tree(tree: PyTree) -> TreeDigest:
     """Returns the digests of a tree of arrays, sharded or not."""
     named = weights.named_leaves(tree)
-    # Each leaf is waited for before the next: where several programs sum over devices at
-    # a time, the CPU backend's few threads may wait for one another, and it aborts.
+    # Each leaf is waited for: where several programs sum over devices at a time, the
+    # CPU backend's few threads may wait for one another until it aborts.
     sums = {name: jax.device_get(_sums(_plain(leaf))) for name, leaf in named.items()}
     return TreeDigest(
         leaves={

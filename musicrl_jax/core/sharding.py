@@ -226,15 +226,11 @@ def _spec(
     shape: tuple[int, ...],
     mesh: jax.sharding.AbstractMesh | Mesh,
 ) -> PartitionSpec:
-    """Returns mesh axes for logical ones, leaving out those of size 1 or no fit.
-
-    Axes over which the program is already cut (`data_groups`) are left out too.
-    """
-    manual = set() if isinstance(mesh, Mesh) else set(mesh.manual_axes)
+    """Returns mesh axes for logical ones, leaving out those of size 1 or no fit."""
     found: list[Any] = []
     for axis, length in zip(axes, shape, strict=True):
         names = () if axis is None else RULES[axis]
-        names = tuple(x for x in names if mesh.shape.get(x, 1) > 1 and x not in manual)
+        names = tuple(x for x in names if mesh.shape.get(x, 1) > 1)
         fits = length % math.prod(mesh.shape[x] for x in names) == 0
         whole = None if not names or not fits else names
         found.append(whole[0] if whole is not None and len(whole) == 1 else whole)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import typing
 from collections.abc import Callable
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from musicrl_jax.core import arrays, data_groups, protocols, sharding, trajectory
+from musicrl_jax.core import arrays, protocols, sharding, trajectory
 from musicrl_jax.learning import (
     accumulation,
     gradients,
@@ -23,8 +22,6 @@ from musicrl_jax.learning import config as configs
 from musicrl_jax.learning import state as states
 
 Result = tuple[states.LearnerState, metrics.Metrics]
-Inputs = typing.TypeVar("Inputs")
-PerClip = typing.TypeVar("PerClip")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,8 +67,10 @@ class Update:
     ) -> Result:
         batch = self._lay_batch(batch)
         group = returns.leave_one_out(batch.rewards, batch.conditioning)
-        (policy_grad, value_grad), (terms, baseline) = self._mean_over_clips(
-            self._gradients, state, (batch, group)
+        (policy_grad, value_grad), (terms, baseline) = accumulation.accumulate(
+            functools.partial(self._gradients, state),
+            (batch, group),
+            self.config.microbatches,
         )
         new_policy, policy_optimizer = optimizers.step(
             optimizers.policy_optimizer(self.config),
@@ -97,8 +96,10 @@ class Update:
     ) -> Result:
         batch = self._lay_batch(batch)
         target = _per_token(batch.rewards, batch)
-        value_grad, values = self._mean_over_clips(
-            self._value_gradient, state.value, (batch, target)
+        value_grad, values = accumulation.accumulate(
+            functools.partial(self._value_gradient, state.value),
+            (batch, target),
+            self.config.microbatches,
         )
         return self._finish(
             state,
@@ -106,21 +107,6 @@ class Update:
             metrics.gradient_metrics(value=value_grad)
             | metrics.baseline_metrics(values, target),
         )
-
-    def _mean_over_clips(
-        self,
-        gradient_of: Callable[[arrays.Tree, Inputs], tuple[arrays.Tree, PerClip]],
-        state: arrays.Tree,
-        inputs: Inputs,
-    ) -> tuple[arrays.Tree, PerClip]:
-        """Returns what `gradient_of` does, by groups of devices and in parts."""
-
-        def in_parts(state: arrays.Tree, inputs: Inputs) -> tuple[arrays.Tree, PerClip]:
-            return accumulation.accumulate(
-                functools.partial(gradient_of, state), inputs, self.config.microbatches
-            )
-
-        return data_groups.mean(in_parts, self.mesh)(state, inputs)
 
     def _gradients(
         self,

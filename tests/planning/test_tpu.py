@@ -47,9 +47,9 @@ def test_each_chip_has_the_same_to_do_however_many_there_are():
     few, many = planned("v5e:4x4", 64)[1], planned("v5e:16x16", 1024)[1]
     assert many.needs.flops <= 1.1 * few.needs.flops
     assert many.needs.peak <= 1.1 * few.needs.peak
-    assert many.needs.memory_bytes <= 1.15 * few.needs.memory_bytes
-    # Groups exchange the gradients' shards once.
-    assert many.needs.sent_bytes <= 1.2 * few.needs.sent_bytes
+    assert many.needs.memory_bytes <= 1.1 * few.needs.memory_bytes
+    # Groups exchange gradients, whole, besides what one group's chips do.
+    assert many.needs.sent_bytes <= 1.4 * few.needs.sent_bytes
 
 
 def test_an_actor_fits_one_host():
