@@ -23,8 +23,9 @@ CAPTIONS = {
     "reward_vs_kl": (
         "Rewards on held-out prompts against KL (figures 4 and 5 of the paper). Bands "
         "and bars are one standard error over prompts. A panel's title says whether "
-        "runs were rewarded for it or whether it was only measured. Totals of runs "
-        "with other rewards do not compare."
+        "runs were rewarded for it or whether it was only measured. A sum's "
+        "weights are of rewards as they are trained on, quality from 0 to 1; sums of "
+        "runs with other rewards do not compare."
     ),
     "reward_vs_step": (
         "The same rewards against the update (figures 7 and 8 of the paper)."
