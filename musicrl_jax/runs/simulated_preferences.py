@@ -23,7 +23,13 @@ from jaxtyping import Float, Int
 
 from musicrl_jax.core import errors
 from musicrl_jax.data import preference_rows, preferences
-from musicrl_jax.runs import caption_choice, directory_lock, pair_shards, trait_clips
+from musicrl_jax.runs import (
+    caption_choice,
+    directory_lock,
+    output_folder,
+    pair_shards,
+    trait_clips,
+)
 from musicrl_jax.synthesis import simulated_population, simulated_users
 
 SOURCE = "simulated_population"
@@ -95,11 +101,7 @@ def run(
     """
     out = pathlib.Path(config.out)
     work = out.with_name(out.name + ".clips")
-    if out.is_dir() and any(out.iterdir()):
-        raise errors.InputError(
-            f"A preference set needs a folder of its own; {out} has files. Choose "
-            "another --out, or remove it."
-        )
+    output_folder.check_own(out, "A preference set")
     asked_before = _asked_before(config)
     captions = caption_choice.choose(
         config.clips.networks, config.captions, config.held_out_share, config.seed
