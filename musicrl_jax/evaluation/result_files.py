@@ -125,7 +125,8 @@ def _read(path: pathlib.Path) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise errors.InputError(
-            f"Results for a report are a readable JSON file; {path} is not ({error}). "
+            f"Results for a report are a readable JSON file; {path} is not "
+            f"({errors.reason(error)}). "
             "Write it with the command that makes them."
         ) from error
 

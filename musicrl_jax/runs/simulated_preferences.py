@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
 from musicrl_jax.data import preference_rows, preferences
 from musicrl_jax.runs import (
@@ -102,6 +103,8 @@ def run(
     out = pathlib.Path(config.out)
     work = out.with_name(out.name + ".clips")
     output_folder.check_own(out, "A preference set")
+    for policy in config.policies:
+        weights.read_config(policy)
     asked_before = _asked_before(config)
     captions = caption_choice.choose(
         config.clips.networks, config.captions, config.held_out_share, config.seed

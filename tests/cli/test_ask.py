@@ -43,6 +43,45 @@ def test_preferences_need_networks(refused, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("select none", "A run directory holds config/run.json; none does not"),
+        ("select .", "config/run.json; . does not. Pass the --run_dir"),
+        ("select file", "must be a directory"),
+        ("report none", "config/run.json; none does not"),
+        ("select none --kl_budget -1", "greater than or equal to 0; got -1"),
+        ("preferences --out set --captions 0", "equal to 1; got 0"),
+        ("preferences --out set --seconds -3", "must be 1 or more"),
+        ("preferences --out set --policy no.safetensors", "no.safetensors is not (No"),
+        ("preferences --out set --population no.json", "is not: No such file"),
+        ("preferences --out set --population half.json", "is not: it lacks 'traits'"),
+        ("votes --audio . --out set --aime no.csv", "no.csv: No such file"),
+        ("votes --audio . --out set --aime half.json", "read from .csv and .jsonl"),
+        ("population --policy a --policy b --population x", "name=weights file; got"),
+        ("population --policy a=x --policy a=y --population x", "got a, a. Pass"),
+        ("study plan", "two models or more; got none"),
+        ("study plan a=. b=.", "202 of 202 are missing"),
+        ("study plan a=. b=. --prompts_file no.txt", "no.txt: No such file"),
+        ("study analyse --tasks . --ratings no.csv", "key.jsonl as `musicrl study"),
+        ("study panel --recorded no.csv --panel no.csv", "no.csv: No such file"),
+        ("recipe tango --run_dir run", "'tango' is not one of 'r'"),
+        ("recipe r --run_dir file", "file is a file. Set another --run_dir"),
+        ("recipe r --run_dir gs://x/y", "got 'gs://x/y'. Set --run_dir"),
+        ("recipe r --run_dir run --networks .", "musiclm.safetensors; . has none"),
+        ("recipe u --run_dir run --preferences .", "there is no pairs.jsonl"),
+    ],
+)
+def test_mistakes_are_said_in_one_line_and_leave_nothing(
+    refused, tmp_path, monkeypatch, command, said
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "half.json").write_text('{"simulated": true}')
+    assert said in refused(*command.split())
+    assert files(tmp_path) == ["file", "half.json"]
+
+
 def population(folder, *arguments):
     models = ("--policy", "base=a", "--policy", "tuned=b")
     return ("population", *models, "--population", str(folder / "x.json"), *arguments)
