@@ -36,8 +36,9 @@ CAPTIONS = {
         "weights, storing clips and starting up."
     ),
     "ablations": (
-        "How often variants of the preference model tell the preferred clip, with "
-        "confidence intervals (figure 6 of the paper)."
+        "How often variants of the preference model tell the preferred clip (figure 6 "
+        "of the paper). The 95 % intervals take choices on one prompt, or one pair, as "
+        "a cluster."
     ),
     "study": (
         "Raters' choices between two models, from the first one's side (figure 1 of "
@@ -228,7 +229,7 @@ def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
             value=100 * row.accuracy,
             low=100 * row.low,
             high=100 * row.high,
-            note=f"(n = {row.pairs:,})",
+            note=_size(row),
         )
         for row in rows
     ]
@@ -239,6 +240,11 @@ def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
         png=bars.intervals(points, title, "accuracy in %", 50.0),
         table=_csv(names, [dataclasses.astuple(row) for row in rows]),
     )
+
+
+def _size(row: result_files.Ablation) -> str:
+    among = f" in {row.clusters:,} clusters" if row.clusters else ""
+    return f"(n = {row.pairs:,}{among})"
 
 
 def _cell(value: object) -> object:

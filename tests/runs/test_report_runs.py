@@ -151,6 +151,14 @@ def test_simulated_voters_are_called_so_and_raters_are_not(written):
     assert text.count("<td>3.82</td>") == 1
 
 
+def test_counts_are_whole_numbers_in_tables(written):
+    first = table(written, "study")[0]
+    assert [first[name] for name in ("win", "tie", "loss", "n")] == [
+        "205", "67", "31", "303",
+    ]  # fmt: skip
+    assert table(written, "ablations")[0]["pairs"] == "15000"
+
+
 def test_parts_of_the_actors_time_add_up(written):
     shares = {}
     for row in table(written, "time_shares"):
