@@ -93,7 +93,7 @@ class PretrainPreferenceConfig:
 
 def run(
     config: PretrainPreferenceConfig, hooks: loop.Hooks | None = None
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     """Trains, writes `config.out`; returns the figures of held-out pairs.
 
     Raises:
@@ -111,7 +111,7 @@ def run(
     model = adapter.make_model(sizes, policy.config, policy.layout)
     judge = make_judge(config, model, pairs)
 
-    def evaluate(state: step.PretrainState) -> Mapping[str, float]:
+    def evaluate(state: step.PretrainState) -> Mapping[str, float | int]:
         return _figures(judge, step.trained_params(state))[0]
 
     state = _train(

@@ -124,7 +124,6 @@ def test_chance_exceeds_the_limits_as_rarely_as_stated_in_thousands_of_runs():
     assert 0.3 * most < exceeded.mean() < most + 3 * np.sqrt(most / runs)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "skewed"),
     [(np.zeros(11), True), (np.minimum(0.02 * np.arange(11), 0.1), False)],
@@ -138,14 +137,12 @@ def test_runs_that_never_fall_are_flagged_as_rarely_as_stated(
     assert flagged(curve, runs, monkeypatch, skewed=skewed) <= most
 
 
-@pytest.mark.slow
 def test_long_runs_are_flagged_no_more_often(monkeypatch):
     runs = 100
     most = scipy.stats.binom.isf(0.01, runs, over_optimisation.FALSE_ALARMS)
     assert flagged(np.zeros(25), runs, monkeypatch, width=1) <= most
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "least"),
     [
