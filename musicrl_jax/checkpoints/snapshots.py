@@ -127,7 +127,9 @@ class BestSnapshot:
             ),
         )
 
-    def offer(self, step: int, state: object, figures: Mapping[str, float]) -> None:
+    def offer(
+        self, step: int, state: object, figures: Mapping[str, float | int]
+    ) -> None:
         """Keeps `state` where its figure is better than the best one's.
 
         Raises:
@@ -165,7 +167,7 @@ class BestSnapshot:
         self._manager.wait_until_finished()
         self._manager.close()
 
-    def _rank(self, figures: Mapping[str, float] | None) -> float:
+    def _rank(self, figures: Mapping[str, float | int] | None) -> float:
         """Returns a number that is the lower the better; other metrics come last."""
         value = (figures or {}).get(self._metric)
         return math.inf if value is None else self._sign * value

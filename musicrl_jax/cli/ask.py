@@ -6,18 +6,11 @@ import typer
 
 from musicrl_jax.cli import options, running
 
-Networks = Annotated[
-    str | None,
-    typer.Option("--networks", help="Folder of networks (default: starter)."),
-]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", help="Length of each clip.")
+    float | None,
+    typer.Option("--seconds", help="Length of each clip.", show_default="30.0"),
 ]
-Population = Annotated[
-    str | None,
-    typer.Option("--population", help="simulated_population.json of another set."),
-]
-Audio = Annotated[str | None, typer.Option("--audio", help="Folder of the recordings.")]
+SetOut = Annotated[str, typer.Option("--out", help="Folder of the preference set.")]
 MusicArena = Annotated[
     str | None, typer.Option("--music_arena", help="Folder of battles as JSON files.")
 ]
@@ -34,31 +27,55 @@ SongEval = Annotated[
     str | None, typer.Option("--songeval", help="metadata.jsonl of SongEval.")
 ]
 Licence = Annotated[
-    str | None, typer.Option("--licence", help="Of a data set that does not say it.")
+    str | None,
+    typer.Option(
+        "--licence",
+        help="Of a data set that does not say it.",
+        show_default="what it says",
+    ),
 ]
 Licences = Annotated[
     list[str] | None,
-    typer.Option("--licences", help="One that may be used; repeatable."),
+    typer.Option(
+        "--licences", help="One that may be used; repeatable.", show_default="all"
+    ),
 ]
 MinSeconds = Annotated[
     float | None,
-    typer.Option("--min_seconds", min=0, help="That both clips were listened to."),
+    typer.Option(
+        "--min_seconds",
+        min=0,
+        help="That both clips were listened to.",
+        show_default="5.0",
+    ),
 ]
 
 
 def preferences(
-    out: Annotated[
-        str | None, typer.Option("--out", help="Folder of the preference set.")
-    ] = None,
-    networks: Networks = None,
+    out: SetOut,
+    networks: options.Networks = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option("--policy", help="Weights of a model; repeatable."),
+        typer.Option(
+            "--policy",
+            help="Weights of a model; repeatable.",
+            show_default="that of the networks",
+        ),
     ] = None,
     captions: Annotated[
-        int | None, typer.Option("--captions", min=1, help="Pairs of clips to make.")
+        int | None,
+        typer.Option(
+            "--captions", min=1, help="Pairs of clips to make.", show_default="4000"
+        ),
     ] = None,
-    population: Population = None,
+    population: Annotated[
+        str | None,
+        typer.Option(
+            "--population",
+            help="simulated_population.json of another set.",
+            show_default="new users",
+        ),
+    ] = None,
     seconds: Seconds = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
@@ -79,26 +96,41 @@ def preferences(
 
 
 def votes(
-    audio: Audio = None,
-    out: Annotated[
-        str | None, typer.Option("--out", help="Folder of the preference set.")
-    ] = None,
+    audio: Annotated[str, typer.Option("--audio", help="Folder of the recordings.")],
+    out: SetOut,
     music_arena: MusicArena = None,
     aime: Aime = None,
     cmi_pref: CmiPref = None,
     musiceval: MusicEval = None,
     songeval: SongEval = None,
-    networks: Networks = None,
+    networks: options.Networks = None,
     licence: Licence = None,
     licences: Licences = None,
     min_seconds: MinSeconds = None,
-    seconds: Seconds = None,
-    max_bad_share: options.MaxBadShare = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds", help="Of each recording that are used.", show_default="20.0"
+        ),
+    ] = None,
+    max_bad_share: Annotated[
+        float | None,
+        typer.Option(
+            "--max_bad_share",
+            min=0,
+            max=1,
+            help="Of the rows; beyond it, it fails.",
+            show_default="0.05",
+        ),
+    ] = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     json: options.Json = False,
 ) -> None:
-    """Turn people's votes of a public data set into a preference set."""
+    """Turn people's votes of a public data set into a preference set.
+
+    Name one data set: --music_arena, --aime, --cmi_pref, --musiceval or --songeval.
+    """
     fields = {
         "audio": audio,
         "out": out,
@@ -119,15 +151,26 @@ def votes(
 
 def population(
     policy: Annotated[
-        list[str] | None,
-        typer.Option("--policy", help="name=weights file of a model; repeatable."),
+        list[str],
+        typer.Option(
+            "--policy", help="name=weights file of a model; give two or more."
+        ),
+    ],
+    population: Annotated[
+        str,
+        typer.Option("--population", help="simulated_population.json of a set."),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="Folder to write.", show_default="population"),
     ] = None,
-    population: Population = None,
-    out: Annotated[str | None, typer.Option("--out", help="Folder to write.")] = None,
     prompts: Annotated[
-        int | None, typer.Option("--prompts", min=2, help="Held-out prompts to use.")
+        int | None,
+        typer.Option(
+            "--prompts", min=2, help="Held-out prompts to use.", show_default="200"
+        ),
     ] = None,
-    networks: Networks = None,
+    networks: options.Networks = None,
     seconds: Seconds = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
@@ -136,7 +179,7 @@ def population(
 ) -> None:
     """Ask a simulated population which of several models it likes better."""
     fields = {
-        "policies": tuple(policy) if policy else None,
+        "policies": tuple(policy),
         "population": population,
         "out": out,
         "prompts": prompts,

@@ -15,19 +15,34 @@ def select(
     kl_budget: Annotated[
         float | None,
         typer.Option(
-            "--kl_budget", min=0, help="Most nats per clip; default: the run's own."
+            "--kl_budget",
+            min=0,
+            help="Most nats per clip to the run's KL reference.",
+            show_default="that of the run",
         ),
     ] = None,
     score: Annotated[
         str,
-        typer.Option("--score", help="Reward to go by; default: all held-out ones."),
+        typer.Option(
+            "--score",
+            help="Reward to go by, or total.",
+            show_default="mean of the standardised held-out ones",
+        ),
     ] = "",
     out: Annotated[
-        str, typer.Option("--out", help="Weights file to write the policy to.")
+        str,
+        typer.Option(
+            "--out", help="Weights file to write the policy to.", show_default="none"
+        ),
     ] = "",
     json: options.Json = False,
 ) -> None:
-    """Choose a run's best policy within a KL budget and before over-optimisation."""
+    """Choose a run's best policy within a KL budget and before over-optimisation.
+
+    With --json, and in selected.json of the run: run, step, rule, reason, score and
+    its value, kl (nats per clip to kl_ref), kl_budget, steps_measured, steps_allowed,
+    over_optimisation, runner_up, policy (the run's own file) and exported (--out).
+    """
     from musicrl_jax.runs import select_policy
 
     found = select_policy.select(run, kl_budget=kl_budget, score=score, out=out)
@@ -42,8 +57,8 @@ def select(
             "KL": f"{found.kl:.4g} nats per clip from {found.kl_ref}",
             "runner-up": "none"
             if second is None
-            else f"step {second.step} ({second.score:.4g}, {second.kl:.4g} nats)",
-            "policy": found.policy or "not kept",
+            else f"step {second.step} ({second.value:.4g}, {second.kl:.4g} nats)",
+            "policy": found.exported or found.policy or "not kept",
         },
         as_json=False,
     )
@@ -60,14 +75,17 @@ def report(
     ] = "base",
     ablations: Annotated[
         pathlib.Path | None,
-        typer.Option("--ablations", help="JSON of reward-model ablations."),
+        typer.Option("--ablations", help="ablations.json of `musicrl ablations`."),
     ] = None,
     study: Annotated[
-        pathlib.Path | None, typer.Option("--study", help="JSON of a rater study.")
+        pathlib.Path | None,
+        typer.Option("--study", help="study.json of `musicrl study analyse`."),
     ] = None,
     population: Annotated[
         pathlib.Path | None,
-        typer.Option("--population", help="JSON of a SIMULATED population's votes."),
+        typer.Option(
+            "--population", help="population.json of `musicrl population` (SIMULATED)."
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 bad input, 70 stored state contradicts the protocol, 75 tr
 78 another configuration than the run's, 130 interrupted, 143 preempted, 1 a fault.
 """
 
+import itertools
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -81,19 +82,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         if isinstance(error, errors.LostHostError):
             output.end_at_once(error)  # JAX waits for the lost host otherwise
-        output.error(_message(error))
+        output.error(_message(error, arguments))
         code = getattr(error, "exit_code", errors.InputError.exit_code)
     if code == INTERRUPTED:  # typer's answer to KeyboardInterrupt
         output.error("Interrupted; the same command goes on where it can.")
     sys.exit(code)
 
 
-def _message(error: Exception) -> str:
+def _message(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, typer.TyperException):
-        return f"{error.format_message()} (see --help)"
+        return f"{error.format_message()}{_given(error, arguments)} (see --help)"
     if isinstance(error, OSError):
-        return f"Files must be readable and writable; {error}."
+        place = "" if error.filename is None else f"{error.filename}: "
+        return (
+            f"Files must be readable and writable; {place}{errors.reason(error)}. "
+            "Correct the path."
+        )
     return str(error)
+
+
+def _given(error: Exception, arguments: Sequence[str]) -> str:
+    """Returns what was given for an option whose value is refused."""
+    names = getattr(getattr(error, "param", None), "opts", ())
+    for name, value in itertools.pairwise(arguments):
+        if isinstance(error, typer.BadParameter) and name in names:
+            return f"; got {value}"
+    return ""
 
 
 def _on_fault(

@@ -25,7 +25,17 @@ RunDir = Annotated[
     typer.Option("--run_dir", help="Directory of the run; resumed if it exists."),
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Seed of all randomness.")
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        help="Seed of all randomness.",
+        show_default="0, or the gin file's",
+    ),
+]
+Networks = Annotated[
+    str | None,
+    typer.Option("--networks", help="Folder of networks.", show_default="the starter"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 MaxBadShare = Annotated[

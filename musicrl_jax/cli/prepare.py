@@ -148,16 +148,23 @@ def pretrain(
 
 
 def ablations(
-    run_dir: options.RunDir = None,
-    preferences: Annotated[
-        str | None, typer.Option("--preferences", help="Preference set.")
-    ] = None,
-    networks: Annotated[
+    preferences: Annotated[str, typer.Option("--preferences", help="Preference set.")],
+    run_dir: Annotated[
         str | None,
-        typer.Option("--networks", help="Folder of networks (default: starter)."),
+        typer.Option(
+            "--run_dir",
+            help="Directory of the run; resumed if it exists.",
+            show_default="starter_run/ablations",
+        ),
     ] = None,
+    networks: options.Networks = None,
     quality: Annotated[
-        str | None, typer.Option("--quality", help="Weights of a quality estimator.")
+        str | None,
+        typer.Option(
+            "--quality",
+            help="Weights of a quality estimator.",
+            show_default="beside the networks, if any",
+        ),
     ] = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,

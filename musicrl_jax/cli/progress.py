@@ -32,7 +32,7 @@ class Progress:
         self._bar: rich.progress.Progress | None = None
 
     def __call__(
-        self, done: int, total: int, figures: Mapping[str, float] | None = None
+        self, done: int, total: int, figures: Mapping[str, float | int] | None = None
     ) -> None:
         """Shows `done` of `total` with rate, time left and a few figures beside it."""
         text = f"{self._pace(done, total)}{describe(figures or {})}"
@@ -79,13 +79,16 @@ class Progress:
             self._first = None
 
 
-def describe(figures: Mapping[str, float]) -> str:
+def describe(figures: Mapping[str, float | int]) -> str:
     """Returns a few figures as text: losses first, the examples a second last."""
     examples = figures.get("time/examples_per_second")
     shown = {name: x for name, x in figures.items() if not name.startswith("time/")}
     losses = [name for name in shown if name == "loss" or name.startswith("loss/")]
     shown = {name: shown[name] for name in losses} | shown
-    parts = [f"{name}={value:.3g}" for name, value in list(shown.items())[:FIGURES]]
+    parts = [
+        f"{name}={value if isinstance(value, int) else f'{value:.3g}'}"
+        for name, value in list(shown.items())[:FIGURES]
+    ]
     if examples is not None:
         parts.append(f"{examples:.3g} examples/s")
     return " ".join(parts)

@@ -25,12 +25,17 @@ def recipe(
         bool, typer.Option("--starter", help="The starter's sizes, for two cores.")
     ] = False,
     networks: Annotated[
-        str, typer.Option("--networks", help="Folder of networks (default: starter).")
+        str,
+        typer.Option(
+            "--networks", help="Folder of networks.", show_default="the starter"
+        ),
     ] = "",
     preferences: Annotated[
         str,
         typer.Option(
-            "--preferences", help="A preference set; default: simulated users."
+            "--preferences",
+            help="A preference set.",
+            show_default="simulated users choose",
         ),
     ] = "",
     print_commands: Annotated[

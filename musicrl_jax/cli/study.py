@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from musicrl_jax.cli import options, running
+from musicrl_jax.core import errors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,12 +13,12 @@ app = typer.Typer(
     help="Compare models by raters: plan, analyse, panel.",
 )
 
-Out = Annotated[str | None, typer.Option("--out", help="Folder to write to.")]
 Models = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME=FOLDER...",
-        help="Models and folders of their clips 000.wav, ...; baselines first.",
+        help="Models and folders of their clips 000.wav, ...; baselines first; two or "
+        "more are required.",
         show_default=False,
     ),
 ]
@@ -30,13 +31,19 @@ MoreModels = Annotated[
 def plan(
     others: Models = None,
     models: MoreModels = None,
-    out: Out = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="Folder to write to.", show_default="study"),
+    ] = None,
     prompts_file: Annotated[
         str | None,
-        typer.Option("--prompts_file", help="One a line; default: the paper's 101."),
+        typer.Option(
+            "--prompts_file", help="One a line.", show_default="the paper's 101"
+        ),
     ] = None,
     raters: Annotated[
-        int | None, typer.Option("--raters", min=1, help="Who share the work.")
+        int | None,
+        typer.Option("--raters", min=1, help="Who share the work.", show_default="12"),
     ] = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
@@ -48,8 +55,13 @@ def plan(
     The folder gets `for_raters/` (tasks, instructions, audio) and, not for raters,
     `key.jsonl`.
     """
+    named = (*(models or ()), *(others or ()))
+    if not (named or gin_file or gin_param):
+        raise errors.InputError(
+            "A study compares two models or more; got none. Give them as NAME=FOLDER."
+        )
     fields = {
-        "models": (*(models or ()), *(others or ())) or None,
+        "models": named or None,
         "out": out,
         "prompts_file": prompts_file,
         "raters": raters,
@@ -59,19 +71,25 @@ def plan(
 
 
 def analyse(
-    tasks: Annotated[
-        str | None, typer.Option("--tasks", help="Folder that `plan` wrote.")
-    ] = None,
+    tasks: Annotated[str, typer.Option("--tasks", help="Folder that `plan` wrote.")],
     ratings: Annotated[
-        list[str] | None,
+        list[str],
+        typer.Option("--ratings", help="Filled-in tasks, CSV or JSONL; repeatable."),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", help="Folder to write to.", show_default="that of tasks"),
+    ] = None,
+    max_bad_share: Annotated[
+        float | None,
         typer.Option(
-            "--ratings",
-            help="Filled-in tasks, CSV or JSONL; repeatable.",
-            show_default=False,
+            "--max_bad_share",
+            min=0,
+            max=1,
+            help="Of the rows; beyond it, it fails.",
+            show_default="0.01",
         ),
     ] = None,
-    out: Out = None,
-    max_bad_share: options.MaxBadShare = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     seed: options.Seed = None,
@@ -80,7 +98,7 @@ def analyse(
     """Turn ratings into win rates, opinion scores, tests and agreement."""
     fields = {
         "tasks": tasks,
-        "ratings": tuple(ratings) if ratings else None,
+        "ratings": tuple(ratings),
         "out": out,
         "max_bad_share": max_bad_share,
         "seed": seed,
@@ -90,11 +108,11 @@ def analyse(
 
 def panel(
     recorded: Annotated[
-        str | None, typer.Option("--recorded", help="Preferences: pair_id, label.")
-    ] = None,
+        str, typer.Option("--recorded", help="Preferences: pair_id, label.")
+    ],
     judged: Annotated[
-        str | None, typer.Option("--panel", help="The panel's: pair_id, label.")
-    ] = None,
+        str, typer.Option("--panel", help="The panel's: pair_id, label.")
+    ],
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     json: options.Json = False,

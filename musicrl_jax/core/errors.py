@@ -53,3 +53,12 @@ def of_exit_code(code: int, text: str) -> MusicRLError:
     kinds = (InputError, InvariantError, TemporaryError, ConfigMismatchError, Preempted)
     kind = next((kind for kind in kinds if kind.exit_code == code), MusicRLError)
     return kind(text)
+
+
+def reason(error: Exception) -> str:
+    """Returns why a file cannot be read, without Python's names and numbers."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return str(error)

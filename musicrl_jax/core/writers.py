@@ -1,6 +1,7 @@
 """Metric writers: JSON lines, memory, several at once."""
 
 import json
+import numbers
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -16,9 +17,14 @@ class JsonLinesWriter:
 
     def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
         """Appends one line and closes the file, so that a reader sees it whole."""
-        row = {"step": int(step)} | {name: float(x) for name, x in scalars.items()}
+        row = {"step": int(step)} | {name: _plain(x) for name, x in scalars.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def _plain(value: float | int) -> float | int:
+    """Returns what JSON knows; counts stay whole numbers."""
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 class MemoryWriter:

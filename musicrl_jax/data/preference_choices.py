@@ -59,6 +59,21 @@ class Choices:
     def __len__(self) -> int:
         return len(self.captions)
 
+    @property
+    def cluster_kind(self) -> str:
+        """What choices of one cluster share: "prompt", or "pair" if all share that."""
+        several = len(set(map(preference_rows.normalised, self.captions))) > 1
+        return "prompt" if several else "pair"
+
+    @property
+    def clusters(self) -> Int[np.ndarray, " p"]:
+        """The number of each choice's cluster: choices in one are not independent."""
+        if self.cluster_kind == "prompt":
+            names = np.asarray([preference_rows.normalised(x) for x in self.captions])
+            return np.unique(names, return_inverse=True)[1]
+        clips = np.sort(np.stack([self.preferred, self.other], axis=1), axis=1)
+        return np.unique(clips, axis=0, return_inverse=True)[1].reshape(-1)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Selection:

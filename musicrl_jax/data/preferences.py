@@ -138,8 +138,8 @@ def _read_text(path: pathlib.Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InputError(
-            f"A preference set needs a readable UTF-8 file {path}; {error}. Pass the "
-            "folder of a set."
+            f"A preference set needs a readable UTF-8 file {path}; "
+            f"{errors.reason(error)}. Pass the folder of a set."
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from musicrl_jax.evaluation import comparison, facts, figures
+from musicrl_jax.evaluation import comparison, facts, figures, history
 
 CAPTIONS = {
     "reward_and_kl": (
@@ -57,7 +57,7 @@ def _reward(run: facts.RunFacts) -> figures.Panel:
     return figures.Panel(
         title="Reward",
         x_label="update",
-        y_label="MuLan score",
+        y_label=history.sum_of(run.trained),
         lines=[
             _line("training", run.learner, "reward/mean", points=False),
             _line("held out", run.evaluator, "reward/total", points=True),
@@ -83,7 +83,7 @@ def _reward_against_kl(run: facts.RunFacts) -> figures.Panel:
     return figures.Panel(
         title="Held-out reward against KL",
         x_label="KL in nats per clip",
-        y_label="MuLan score",
+        y_label=history.sum_of(run.trained),
         lines=[
             figures.Line(
                 label="",

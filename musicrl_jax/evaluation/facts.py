@@ -1,12 +1,14 @@
 """What the metric files of a run say about it."""
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from musicrl_jax.core import errors, writers
+from musicrl_jax.evaluation import history
 
 Rows = Sequence[Mapping[str, float]]
 
@@ -20,12 +22,14 @@ class RunFacts:
       evaluator: one row a publication, on fresh samples of held-out prompts.
       actors: by name, one row a trajectory.
       clips_per_batch: trajectories that one update uses.
+      trained: the weights of the rewards that are trained, where they are known.
     """
 
     learner: Rows
     evaluator: Rows
     actors: Mapping[str, Rows]
     clips_per_batch: int
+    trained: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -78,7 +82,7 @@ class RunFacts:
 
 
 def read_facts(metrics: pathlib.Path, clips_per_batch: int) -> RunFacts:
-    """Reads `learner.jsonl`, `evaluator.jsonl` and `actor-*.jsonl`.
+    """Reads `learner.jsonl`, `evaluator.jsonl` and `actor-*.jsonl` of a run.
 
     Where a process was started again and repeated a step, the last row counts.
 
@@ -101,6 +105,7 @@ def read_facts(metrics: pathlib.Path, clips_per_batch: int) -> RunFacts:
             if path.stat().st_size
         },
         clips_per_batch=clips_per_batch,
+        trained=_trained(metrics.parent / history.FACTS),
     )
 
 
@@ -108,6 +113,13 @@ def column(rows: Rows, name: str) -> tuple[list[float], list[float]]:
     """Returns steps and values of the rows that have `name`."""
     chosen = [row for row in rows if name in row]
     return [row["step"] for row in chosen], [row[name] for row in chosen]
+
+
+def _trained(path: pathlib.Path) -> dict[str, float]:
+    """Returns the weights that the evaluator wrote down, none where it did not."""
+    if not path.is_file():
+        return {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))["trained"])
 
 
 def _last_of_each_step(path: pathlib.Path) -> Rows:

@@ -40,6 +40,11 @@ class Facts:
     captions: Sequence[str] = ()
     smoothing: int = 2
 
+    @property
+    def total(self) -> str:
+        """What the trained sum consists of, such as "text_adherence + 0.5 quality"."""
+        return sum_of(self.trained)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -95,6 +100,15 @@ class Evaluation:
                 f"An evaluation cannot be read ({error}). Delete it; a running "
                 "evaluator measures newer weights."
             ) from error
+
+
+def sum_of(weights: Mapping[str, float]) -> str:
+    """Returns a weighted sum of rewards in words; "reward" where it is not known."""
+    terms = (
+        name if weight == 1 else f"{weight:g} {name}"
+        for name, weight in weights.items()
+    )
+    return " + ".join(terms) or "reward"
 
 
 def write_facts(store: stores.Store, facts: Facts) -> None:

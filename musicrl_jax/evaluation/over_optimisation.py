@@ -1,10 +1,13 @@
 """Over-optimisation: a reward that is not trained falls while the trained one rises.
 
 The scores of each measurement are those of the same prompts, so two measurements are
-compared prompt by prompt. A fall is held against the best measurement before it, and
-the best of several is partly luck; the level of the test is divided so that of runs
-whose held-out reward never falls at most a share `FALSE_ALARMS` is flagged, however
-many measurements they have.
+compared prompt by prompt: a paired t statistic. Each look asks twice: is the held-out
+reward lower than at the start, the damage that matters and therefore given most of the
+level, and is it lower than at its best so far? A reward may climb before it falls, but
+the best of several is partly luck. The limits are found by turning the signs of whole
+prompts (see `sign_flips`), for all rewards and looks together, so that of runs whose
+held-out rewards never fall at most a share `FALSE_ALARMS` is flagged, however many
+measurements they have. The trained reward must rise by `RISE_STANDARD_ERRORS`.
 """
 
 import dataclasses
@@ -12,9 +15,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.stats
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+from musicrl_jax.evaluation import sign_flips
 
 FALSE_ALARMS = 0.05
+START_SHARE = 0.8
 RISE_STANDARD_ERRORS = 2.0
 LEAST_PROMPTS = 2
 
@@ -66,26 +72,17 @@ def find(
       held_out: rewards that it is not trained on, by name.
       smoothing: measurements in a row whose mean counts as one.
     """
-    # The false alarms are shared among the rewards that are looked at.
-    level = FALSE_ALARMS / max(len(held_out), 1)
+    prompts = trained.shape[1]
+    watched = {name: smooth(scores, smoothing) for name, scores in held_out.items()}
+    if not watched or prompts < LEAST_PROMPTS:
+        return None
+    rewards = smooth(trained, smoothing)
     found = [
         flag
-        for name, scores in held_out.items()
-        if (flag := _first(name, steps, trained, scores, smoothing, level)) is not None
+        for name, fell in _fallen(watched, smoothing).items()
+        if (flag := _first(name, steps, rewards, watched[name], fell)) is not None
     ]
     return min(found, key=lambda flag: (flag.seen_at, flag.step), default=None)
-
-
-def threshold(earlier: int, prompts: int, level: float = FALSE_ALARMS) -> float:
-    """Returns the standard errors that a fall needs to be beyond chance.
-
-    The level of look number m, at which m earlier stretches compete for the best, is
-    `level / (m (m + 1))`, which adds up to `level` over all m, and a further m-th of it
-    for each of the m that may be the best (Bonferroni). Student's t turns it into
-    standard errors.
-    """
-    share = level / (earlier * (earlier + 1)) / earlier
-    return float(scipy.stats.t.isf(share, df=max(prompts - 1, 1)))
 
 
 def smooth(
@@ -98,27 +95,44 @@ def smooth(
     return windows.mean(axis=-1, dtype=np.float64)
 
 
+def _fallen(
+    watched: Mapping[str, Float[np.ndarray, "stretches prompts"]], width: int
+) -> dict[str, Bool[np.ndarray, " looks"]]:
+    """Returns the looks at which each reward has fallen beyond chance."""
+    levels = (
+        (sign_flips.start, FALSE_ALARMS * START_SHARE),
+        (sign_flips.best, FALSE_ALARMS * (1 - START_SHARE)),
+    )
+    scores = list(watched.values())
+    limits = [
+        (reference, sign_flips.limits(scores, width, reference, level))
+        for reference, level in levels
+    ]
+    return {
+        name: np.any(
+            [sign_flips.falls(one, width, held) > limit for held, limit in limits],
+            axis=0,
+        )
+        for name, one in watched.items()
+    }
+
+
 def _first(
     name: str,
     steps: Sequence[int],
-    trained: Float[np.ndarray, "steps prompts"],
-    held_out: Float[np.ndarray, "steps prompts"],
-    width: int,
-    level: float,
+    rewards: Float[np.ndarray, "stretches prompts"],
+    watched: Float[np.ndarray, "stretches prompts"],
+    fell: Bool[np.ndarray, " looks"],
 ) -> Flag | None:
-    """Returns the first stretch that fell, held against the best before it."""
-    rewards, watched = smooth(trained, width), smooth(held_out, width)
-    prompts = held_out.shape[1]
-    if prompts < LEAST_PROMPTS:
-        return None
+    """Returns the first stretch that fell while the trained reward rose, if any."""
     means = watched.mean(axis=1)
-    for now in range(width, len(watched)):
-        earlier = now - width + 1  # stretches that share no row with this one
-        best = int(np.argmax(means[:earlier]))
+    width = len(watched) - len(fell)
+    for look in np.flatnonzero(fell):
+        now = int(look) + width
+        best = int(np.argmax(means[: look + 1]))  # they share no measurement with now
         fall, fall_errors = _change(watched[best], watched[now])
         rise, rise_errors = _change(rewards[best], rewards[now])
-        fell = fall_errors < -threshold(earlier, prompts, level)
-        if fell and rise_errors > RISE_STANDARD_ERRORS:
+        if rise_errors > RISE_STANDARD_ERRORS:
             return Flag(
                 name=name,
                 step=steps[best + width - 1],

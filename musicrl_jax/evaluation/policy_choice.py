@@ -41,13 +41,17 @@ class Choice:
       chosen: the best candidate.
       runner_up: the second best; None where there is one candidate only.
       score_name: what the rule went by.
-      reason: one line.
+      rule: one line; how it came out is not in it.
+      reason: how it came out, in one line.
+      among: steps that could be chosen.
     """
 
     chosen: Candidate
     runner_up: Candidate | None
     score_name: str
+    rule: str
     reason: str
+    among: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,12 +105,18 @@ def choose(
         else f" and not after step {flag.step}, where {flag.name} turns"
     )
     kept = "" if rule.steps is None else " kept and"
-    reason = (
-        f"Best {score_name} ({best.score:.4g}) among {len(ranked)} of "
-        f"{len(evaluations)} measured steps: those{kept} within "
-        f"{rule.kl_budget:g} nats of {facts.kl_ref}{before}."
+    within = f"within {rule.kl_budget:g} nats of {facts.kl_ref}{before}"
+    return Choice(
+        chosen=best,
+        runner_up=second,
+        score_name=score_name,
+        rule=f"best {score_name} of the steps{kept} {within}; then the least KL",
+        reason=(
+            f"Best {score_name} ({best.score:.4g}) among {len(ranked)} of "
+            f"{len(evaluations)} measured steps: those{kept} {within}."
+        ),
+        among=len(ranked),
     )
-    return Choice(chosen=best, runner_up=second, score_name=score_name, reason=reason)
 
 
 def rank(

@@ -1,4 +1,9 @@
-"""How well scores of clips tell which of two was preferred."""
+"""How well scores of clips tell which of two was preferred.
+
+Votes on the same pair, or on clips of the same prompt, go together: eight users who
+hear one pair are not eight pairs. Intervals and p-values are therefore of clusters of
+votes, and k times the same vote says as much as once.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import scipy.special
 import scipy.stats
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from musicrl_jax.core import errors
 
@@ -16,19 +21,21 @@ CHANCE = 0.5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A share of pairs with its confidence interval.
+    """A share of choices with its confidence interval.
 
     Attributes:
-      share: of the pairs; half a pair for each tie.
+      share: of the choices; half a one for each tie.
       low: lower end of the interval.
       high: its upper end.
-      pairs: how many.
+      pairs: choices, each between the clips of a pair.
+      clusters: of choices that go together.
     """
 
     share: float
     low: float
     high: float
     pairs: int
+    clusters: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,10 +78,11 @@ class Fit:
     of_ceiling: float | None
     bins: tuple[Bin, ...]
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float | int]:
         """Returns the scalars by name."""
-        found = {
-            "pairs": float(self.accuracy.pairs),
+        found: dict[str, float | int] = {
+            "pairs": self.accuracy.pairs,
+            "clusters": self.accuracy.clusters,
             "accuracy": self.accuracy.share,
             "accuracy/low": self.accuracy.low,
             "accuracy/high": self.accuracy.high,
@@ -93,6 +101,7 @@ def fit(
     first: Bool[np.ndarray, " first"],
     ceiling: float | None = None,
     bins: int = BINS,
+    clusters: Int[np.ndarray, " clusters"] | None = None,
 ) -> Fit:
     """Compares scores with the choices of users.
 
@@ -102,6 +111,7 @@ def fit(
       first: whether the chosen clip was the pair's first.
       ceiling: the best possible accuracy, where it is known.
       bins: by margin.
+      clusters: of each choice, such as its prompt; None where all are independent.
 
     Raises:
       InputError: where the numbers differ, there is no pair, or a score is not finite.
@@ -119,14 +129,17 @@ def fit(
     found = by_margin(margin, bins)
     errors_of_bins = [abs(one.confidence - one.accuracy) for one in found]
     shares = [one.pairs / len(margin) for one in found]
-    accuracy = interval(right)
+    clusters = np.arange(len(right)) if clusters is None else clusters
+    accuracy = interval(right, clusters)
     sides = {"first_preferred": first, "second_preferred": ~first}
     return Fit(
         accuracy=accuracy,
         nll=float(np.mean(np.logaddexp(0.0, -margin))),
         calibration_error=float(np.dot(shares, errors_of_bins)),
         by_side={
-            name: interval(right[side]) for name, side in sides.items() if side.any()
+            name: interval(right[side], clusters[side])
+            for name, side in sides.items()
+            if side.any()
         },
         of_ceiling=None
         if ceiling is None
@@ -142,9 +155,28 @@ def outcomes(
     return (np.sign(preferred - other) + 1) / 2
 
 
-def interval(right: Float[np.ndarray, " p"], confidence: float = 0.95) -> Interval:
-    """Returns the mean of outcomes with its Wilson score interval."""
-    count, share = len(right), float(np.mean(right))
+def interval(
+    right: Float[np.ndarray, " p"],
+    clusters: Int[np.ndarray, " p"] | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Returns the mean of outcomes with a Wilson score interval.
+
+    It is that of as many independent outcomes as the clustered ones are worth: their
+    number over the design effect, the variance of the mean between clusters over that
+    of independent outcomes. Source: Kish, *Survey Sampling*, 1965; Korn and Graubard,
+    *Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data*, 1998.
+
+    Args:
+      right: outcomes from 0 to 1.
+      clusters: of each outcome; None where all are independent.
+      confidence: of the interval.
+    """
+    number = np.arange(len(right)) if clusters is None else clusters
+    share = float(np.mean(right))
+    sums = _sums(right - share, number)
+    count = _worth(right - share, sums)
     z = float(scipy.stats.norm.ppf((1 + confidence) / 2))
     weight = z**2 / count
     centre = (share + weight / 2) / (1 + weight)
@@ -154,18 +186,48 @@ def interval(right: Float[np.ndarray, " p"], confidence: float = 0.95) -> Interv
         share=share,
         low=max(0.0, float(centre - half)),
         high=min(1.0, float(centre + half)),
-        pairs=count,
+        pairs=len(right),
+        clusters=len(sums),
     )
 
 
-def mcnemar(one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]) -> float:
+def _sums(
+    values: Float[np.ndarray, " p"], clusters: Int[np.ndarray, " p"]
+) -> Float[np.ndarray, " clusters"]:
+    """Returns the sum of each cluster."""
+    _, number = np.unique(clusters, return_inverse=True)
+    return np.bincount(number, weights=values)
+
+
+def _worth(
+    deviations: Float[np.ndarray, " p"], sums: Float[np.ndarray, " clusters"]
+) -> float:
+    """Returns how many independent outcomes have the variance of the clusters' mean."""
+    alone, together = float(np.sum(deviations**2)), float(np.sum(sums**2))
+    if alone == 0:  # all alike: nothing tells how much they go together
+        return float(len(sums))
+    # Never more than there are: clusters that differ less than chance are luck.
+    return len(deviations) / max(together / alone, 1.0)
+
+
+def mcnemar(
+    one: Float[np.ndarray, " p"],
+    other: Float[np.ndarray, " p"],
+    clusters: Int[np.ndarray, " p"] | None = None,
+) -> float:
     """Returns the exact two-sided p-value that two predictors are equally often right.
+
+    A cluster counts once, for the predictor that is right more often in it.
 
     Args:
       one: outcomes of the first predictor.
       other: outcomes of the second one, of the same pairs.
+      clusters: of each outcome; None where all are independent.
     """
-    better, worse = int(np.sum(one > other)), int(np.sum(one < other))
+    difference = one - other
+    if clusters is not None:
+        difference = _sums(difference, clusters)
+    better, worse = int(np.sum(difference > 0)), int(np.sum(difference < 0))
     if not better + worse:
         return 1.0
     return float(scipy.stats.binomtest(better, better + worse).pvalue)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -19,7 +20,9 @@ class Ablation:
     Attributes:
       variant: what it is.
       accuracy: share of pairs; `low` to `high` is its confidence interval.
-      pairs: that it was tested on.
+      pairs: choices that it was tested on.
+      clusters: of choices that go together, such as those on one prompt; 0 where it
+        is not known.
       simulated: whether the users who chose are a program's.
     """
 
@@ -28,6 +31,7 @@ class Ablation:
     low: float
     high: float
     pairs: int
+    clusters: int = 0
     simulated: bool = False
 
 
@@ -46,9 +50,9 @@ class Duel:
 
     a: str
     b: str
-    win: float
-    tie: float
-    loss: float
+    win: int | float
+    tie: int | float
+    loss: int | float
     win_rate: float
     low: float
     high: float
@@ -70,7 +74,7 @@ class Opinion:
     mos: float
     low: float
     high: float
-    wins: float
+    wins: int | float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,7 +129,8 @@ def _read(path: pathlib.Path) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise errors.InputError(
-            f"Results for a report are a readable JSON file; {path} is not ({error}). "
+            f"Results for a report are a readable JSON file; {path} is not "
+            f"({errors.reason(error)}). "
             "Write it with the command that makes them."
         ) from error
 
@@ -147,8 +152,11 @@ def _rows(
         raise _other_form(path, f"rows of {', '.join(kinds)} ({reason})") from error
 
 
-def _value(kind: Callable[[Any], Any], value: object) -> object:
+def _value(kind: type[Any] | types.UnionType, value: object) -> object:
     """Returns a field as its type; null stands for a number that does not exist."""
+    if isinstance(kind, types.UnionType):  # a count, or a share
+        number = float(str(value))
+        return int(number) if number.is_integer() else number
     return float("nan") if value is None and kind is float else kind(value)
 
 

@@ -18,11 +18,10 @@ TURN = "over-optimisation from here"
 SELECTED = "selected"
 # Cross within square within ring, so that all three may stand on one point.
 SYMBOLS = {START: ("x", 7.0), SELECTED: ("s", 11.0), TURN: ("o", 16.0)}
-TOTAL_LABEL = "trained total"
 PARTS_WITHIN = {"render": ("fine", "decode"), "score": ("reward/",)}
 LEAST_SHARE = 0.005
+KL = "kl/sequence"
 COURSES = {
-    "kl/sequence": "KL in nats per clip",
     "diversity": "cosine distance of clips of a prompt",
     "audio/silence_share": "share of silent frames",
     "audio/clipping_share": "share of clipped samples",
@@ -99,17 +98,23 @@ def courses(runs: Sequence[RunCurves]) -> list[figures.Panel]:
     entropies = {
         name: "nats per token" for name in sorted(names) if name.startswith("entropy/")
     }
+    labels = {KL: kl_label(runs)} | COURSES | entropies
     return [
         dataclasses.replace(_panel(runs, name, name, kl=False), y_label=label)
-        for name, label in (COURSES | entropies).items()
+        for name, label in labels.items()
         if name in names
     ]
 
 
 def _title(runs: Sequence[RunCurves], name: str) -> str:
-    if name == history.TOTAL:
-        return TOTAL_LABEL
-    return f"{name} ({_trained_by(runs, name)})"
+    """Returns what a panel shows: of the trained sum, each run's own parts."""
+    if name != history.TOTAL:
+        return f"{name} ({_trained_by(runs, name)})"
+    sums = {run.name: run.facts.total for run in runs}
+    if len(set(sums.values())) == 1:
+        return f"what is trained: {runs[0].facts.total}"
+    said = "; ".join(f"{run} = {total}" for run, total in sums.items())
+    return f"what each run is trained on: {said}"
 
 
 def _panel(
@@ -117,11 +122,12 @@ def _panel(
 ) -> figures.Panel:
     """Returns a panel with the runs that measured `name`, each in its own style."""
     lines = []
+    named = kl or not _one_reference(runs)
     for style, run in enumerate(runs):
         shown = [e for e in run.evaluations if name in e.row]
         lines.append(
             figures.Line(
-                label=_label(run, kl=kl) if shown else "",
+                label=_label(run, kl=named) if shown else "",
                 x=[e.kl if kl else float(e.step) for e in shown],
                 y=[e.row[name] for e in shown],
                 errors=_errors(shown, name),
@@ -140,10 +146,13 @@ def _panel(
 
 def kl_label(runs: Sequence[RunCurves]) -> str:
     """Returns the name of the KL axis, with the reference where there is but one."""
-    references = {run.kl_ref for run in runs}
-    if len(references) == 1:
-        return f"KL from {references.pop()}, nats per clip"
+    if _one_reference(runs):
+        return f"KL from {runs[0].kl_ref}, nats per clip"
     return "KL from each run's reference, nats per clip"
+
+
+def _one_reference(runs: Sequence[RunCurves]) -> bool:
+    return len({run.kl_ref for run in runs}) == 1
 
 
 def _label(run: RunCurves, *, kl: bool) -> str:
@@ -241,14 +250,16 @@ def as_csv(panels: Sequence[figures.Panel]) -> str:
     """Returns all points and marks of panels as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["panel", "x_label", "curve", "kind", "x", "y", "standard_error"])
+    table.writerow(
+        ["panel", "x_label", "y_label", "curve", "kind", "x", "y", "standard_error"]
+    )
     for panel in panels:
         for line in panel.lines:
             for place, (x, y) in enumerate(zip(line.x, line.y, strict=True)):
                 error = f"{line.errors[place]:.6g}" if len(line.errors) else ""
-                head = (panel.title, panel.x_label, line.label)
+                head = (panel.title, panel.x_label, panel.y_label, line.label)
                 table.writerow([*head, "curve", f"{x:.6g}", f"{y:.6g}", error])
         for mark in panel.marks:
-            head = (panel.title, panel.x_label, "")
+            head = (panel.title, panel.x_label, panel.y_label, "")
             table.writerow([*head, mark.label, f"{mark.x:.6g}", f"{mark.y:.6g}", ""])
     return text.getvalue()

@@ -23,8 +23,9 @@ CAPTIONS = {
     "reward_vs_kl": (
         "Rewards on held-out prompts against KL (figures 4 and 5 of the paper). Bands "
         "and bars are one standard error over prompts. A panel's title says whether "
-        "runs were rewarded for it or whether it was only measured. Totals of runs "
-        "with other rewards do not compare."
+        "runs were rewarded for it or whether it was only measured. A sum's "
+        "weights are of rewards as they are trained on, quality from 0 to 1; sums of "
+        "runs with other rewards do not compare."
     ),
     "reward_vs_step": (
         "The same rewards against the update (figures 7 and 8 of the paper)."
@@ -35,8 +36,9 @@ CAPTIONS = {
         "weights, storing clips and starting up."
     ),
     "ablations": (
-        "How often variants of the preference model tell the preferred clip, with "
-        "confidence intervals (figure 6 of the paper)."
+        "How often variants of the preference model tell the preferred clip (figure 6 "
+        "of the paper). The 95 % intervals take choices on one prompt, or one pair, as "
+        "a cluster."
     ),
     "study": (
         "Raters' choices between two models, from the first one's side (figure 1 of "
@@ -227,7 +229,7 @@ def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
             value=100 * row.accuracy,
             low=100 * row.low,
             high=100 * row.high,
-            note=f"(n = {row.pairs:,})",
+            note=_size(row),
         )
         for row in rows
     ]
@@ -238,6 +240,11 @@ def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:
         png=bars.intervals(points, title, "accuracy in %", 50.0),
         table=_csv(names, [dataclasses.astuple(row) for row in rows]),
     )
+
+
+def _size(row: result_files.Ablation) -> str:
+    among = f" in {row.clusters:,} clusters" if row.clusters else ""
+    return f"(n = {row.pairs:,}{among})"
 
 
 def _cell(value: object) -> object:

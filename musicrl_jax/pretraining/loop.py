@@ -60,10 +60,10 @@ class Hooks:
       clock: monotonic seconds, for rates only.
     """
 
-    progress: Callable[[int, int, Mapping[str, float]], None] | None = None
-    evaluate: Callable[[Any], Mapping[str, float]] | None = None
+    progress: Callable[[int, int, Mapping[str, float | int]], None] | None = None
+    evaluate: Callable[[Any], Mapping[str, float | int]] | None = None
     sample: Callable[[Any], protocols.Samples] | None = None
-    evaluated: Callable[[int, Any, Mapping[str, float]], None] | None = None
+    evaluated: Callable[[int, Any, Mapping[str, float | int]], None] | None = None
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
@@ -160,7 +160,9 @@ class _Report:
         state: objective_lib.State | None,
     ) -> None:
         """Writes one row; a `state` is evaluated. Rates leave evaluations out."""
-        row = {name: float(x) for name, x in jax.device_get(dict(scalars)).items()}
+        row: dict[str, float | int] = {
+            name: float(x) for name, x in jax.device_get(dict(scalars)).items()
+        }
         if self.last is not None:
             seconds = max(self.hooks.clock() - self.last[1], 1e-9)
             rate = (done - self.last[0]) / seconds
@@ -173,7 +175,9 @@ class _Report:
             self.hooks.progress(done, self.config.steps, row)
         self.last = (done, self.hooks.clock())
 
-    def _evaluated(self, done: int, state: objective_lib.State) -> dict[str, float]:
+    def _evaluated(
+        self, done: int, state: objective_lib.State
+    ) -> dict[str, float | int]:
         figures = dict(self.hooks.evaluate(state)) if self.hooks.evaluate else {}
         if self.hooks.sample and isinstance(self.writer, protocols.SampleWriter):
             self.writer.write_samples(done, self.hooks.sample(state))

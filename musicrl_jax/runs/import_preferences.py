@@ -29,7 +29,13 @@ from musicrl_jax.data.readers import (
     songeval,
     votes,
 )
-from musicrl_jax.runs import heard_parts, system, tokenizers, usable_votes
+from musicrl_jax.runs import (
+    heard_parts,
+    output_folder,
+    system,
+    tokenizers,
+    usable_votes,
+)
 
 READERS = {
     "music_arena": music_arena.read_votes,
@@ -112,10 +118,11 @@ def run(
       progress: called with (recordings done, recordings in all).
 
     Raises:
-      InputError: for files or networks that cannot be used, too many bad rows, or no
-        vote that is left.
+      InputError: for files or networks that cannot be used, a folder that has files or
+        cannot be written, too many bad rows, or no vote that is left.
     """
     out = pathlib.Path(config.out)
+    output_folder.check_own(out, "A preference set")
     skipped = out.with_name(out.name + ".skipped.jsonl")
     source, found, problems = _read(config)
     folder = audio_folder.AudioFolder(pathlib.Path(config.audio))

@@ -56,7 +56,7 @@ def measure(
     clips: Float[np.ndarray, "c w f m"],
     texts: Sequence[Int[np.ndarray, "_ words"]],
     pairs: int,
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     """Returns recall and the agreement of codes over held-out pairs.
 
     Args:
@@ -70,7 +70,7 @@ def measure(
     chosen, partners = _distinct(texts, pairs)
     audio = embed_windows(mulan, params, clips[chosen])
     words = jnp.asarray(embed_captions(mulan, params, partners))
-    figures = {"pairs": float(len(chosen)), "windows": float(audio.shape[1])}
+    figures: dict[str, float | int] = {"pairs": len(chosen), "windows": audio.shape[1]}
     views = {"window": jnp.asarray(audio[:, 0])}
     views["clip"] = normalization.unit(jnp.mean(jnp.asarray(audio), axis=1))
     for name, sound in views.items():

@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from musicrl_jax.core import errors, rng
 from musicrl_jax.evaluation import population_votes, prompts
-from musicrl_jax.runs import simulated_preferences, system, trait_clips
+from musicrl_jax.runs import output_folder, simulated_preferences, system, trait_clips
 from musicrl_jax.synthesis import simulated_users
 
 RESULT = "population.json"
@@ -77,9 +77,10 @@ def run(
       progress: called with (clips made, clips in all).
 
     Raises:
-      InputError: where files are missing or do not fit together, or there are fewer
-        prompts than are asked for.
+      InputError: where files are missing or do not fit together, there are fewer
+        prompts than are asked for, or `out` has votes or cannot be written.
     """
+    _check_output(pathlib.Path(config.out))
     population = simulated_users.read_population(pathlib.Path(config.population))
     simulated_preferences.check_traits(population, config.clips.traits)
     texts = _texts(config)
@@ -102,6 +103,15 @@ def run(
     }
     _write(pathlib.Path(config.out), result, population, texts, traits)
     return result
+
+
+def _check_output(out: pathlib.Path) -> None:
+    output_folder.check_writable(out)
+    if (out / RESULT).exists():
+        raise errors.InputError(
+            f"{out} holds votes already, in {RESULT}. Choose another --out, or remove "
+            "it."
+        )
 
 
 def _comparison(meeting: population_votes.Meeting) -> dict[str, Any]:

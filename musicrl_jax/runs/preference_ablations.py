@@ -41,7 +41,10 @@ from musicrl_jax.runs import (
 
 FULL = "full"
 MODEL, PREDICTOR = "model", "predictor"
-COLUMNS = ("variant", "kind", "accuracy", "low", "high", "pairs", "nll", "p_value")
+COLUMNS = (
+    *("variant", "kind", "accuracy", "low", "high", "pairs", "clusters", "nll"),
+    "p_value",
+)
 
 Scores = tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]
 """Of the preferred clips and of the others."""
@@ -219,9 +222,12 @@ def _rows(
         name: preference_fit.outcomes(one["preferred"], one["other"])
         for name, one in found.items()
     }
-    first, rows = pairs.selection.held_out.first, []
+    choices, rows = pairs.selection.held_out, []
+    first, clusters = choices.first, choices.clusters
     for name, kind in kinds.items():
-        fit = preference_fit.fit(found[name]["preferred"], found[name]["other"], first)
+        fit = preference_fit.fit(
+            found[name]["preferred"], found[name]["other"], first, clusters=clusters
+        )
         rows.append(
             {
                 "variant": name,
@@ -230,11 +236,12 @@ def _rows(
                 "low": fit.accuracy.low,
                 "high": fit.accuracy.high,
                 "pairs": fit.accuracy.pairs,
+                "clusters": fit.accuracy.clusters,
                 # Other rewards are no log-odds.
                 "nll": fit.nll if kind == MODEL else None,
                 "p_value": None
                 if name == FULL
-                else preference_fit.mcnemar(right[name], right[FULL]),
+                else preference_fit.mcnemar(right[name], right[FULL], clusters),
             }
         )
     return rows
@@ -244,12 +251,16 @@ def _write(
     folder: pathlib.Path, rows: list[dict[str, Any]], pairs: preference_pairs.Pairs
 ) -> None:
     """Writes the rows, and says whether the users are simulated."""
+    clustered = pairs.selection.held_out.cluster_kind
     about = {
         "simulated": pairs.facts.simulated,
         "ceiling_accuracy": pairs.facts.ceiling_accuracy,
         "pairs": pairs.selection.counts,
-        "p_value": "exact McNemar test against the full model, same pairs",
-        "interval": "Wilson, 95 %",
+        "p_value": (
+            f"exact McNemar test against the full model, one vote a {clustered}"
+        ),
+        "interval": f"Wilson, 95 %, choices clustered by {clustered}",
+        "clusters": clustered,
     }
     text = json.dumps({"rows": rows, "about": about}, indent=1)
     (folder / "ablations.json").write_text(text, encoding="utf-8")

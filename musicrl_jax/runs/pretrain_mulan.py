@@ -174,7 +174,7 @@ def figures_of(
     params: arrays.Params,
     tokenizer: text.TextTokenizer,
     corpus: mel_corpus.MelCorpus,
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     """Returns what a trained MuLan can do on the corpus's held-out clips."""
     clips = mulan_figures.windows(corpus.held_out_mels, config.window_frames)
     texts = [tokenizer.encode(list(row.captions)) for row in corpus.held_out]

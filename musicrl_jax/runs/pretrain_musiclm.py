@@ -150,7 +150,7 @@ def _begin(
 def export(
     config: PretrainMusicLMConfig,
     state: step.PretrainState,
-    figures: Mapping[str, float],
+    figures: Mapping[str, float | int],
 ) -> None:
     """Writes the weights and their figures; each file appears whole."""
     fields = described(config.musiclm, config.layout)

@@ -93,7 +93,7 @@ class PretrainPreferenceConfig:
 
 def run(
     config: PretrainPreferenceConfig, hooks: loop.Hooks | None = None
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     """Trains, writes `config.out`; returns the figures of held-out pairs.
 
     Raises:
@@ -111,7 +111,7 @@ def run(
     model = adapter.make_model(sizes, policy.config, policy.layout)
     judge = make_judge(config, model, pairs)
 
-    def evaluate(state: step.PretrainState) -> Mapping[str, float]:
+    def evaluate(state: step.PretrainState) -> Mapping[str, float | int]:
         return _figures(judge, step.trained_params(state))[0]
 
     state = _train(
@@ -216,12 +216,18 @@ def _train(
 
 def _figures(
     judge: preference_pairs.Judge, params: arrays.Params
-) -> tuple[dict[str, float], dict[str, Any]]:
+) -> tuple[dict[str, float | int], dict[str, Any]]:
     """Returns the scalars, and the bins by margin, of the held-out pairs."""
     name = f"{judge.pairs.label}held_out"
     preferred, other = judge.scores(params)
     ceiling = judge.pairs.facts.ceiling_accuracy
-    fit = preference_fit.fit(preferred, other, judge.choices.first, ceiling)
+    fit = preference_fit.fit(
+        preferred,
+        other,
+        judge.choices.first,
+        ceiling,
+        clusters=judge.choices.clusters,
+    )
     given = np.concatenate([preferred, other])
     figures = {f"{name}/{key}": value for key, value in fit.figures().items()}
     figures[f"{name}/correlation/repetition"] = opinion_scores.spearman(
@@ -240,6 +246,7 @@ def _about(
         "simulated": pairs.facts.simulated,
         "ceiling_accuracy": pairs.facts.ceiling_accuracy,
         "pairs": pairs.selection.counts,
+        "clusters": pairs.selection.held_out.cluster_kind,
         "from_scratch": config.from_scratch,
         "use_text": config.preference.use_text,
         "crop_seconds": config.crop_seconds,

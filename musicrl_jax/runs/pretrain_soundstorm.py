@@ -169,7 +169,7 @@ def _begin(
 def export(
     config: PretrainSoundStormConfig,
     state: step.PretrainState,
-    figures: Mapping[str, float],
+    figures: Mapping[str, float | int],
 ) -> None:
     """Writes the weights and their figures; each file appears whole."""
     described = {

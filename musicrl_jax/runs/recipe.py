@@ -58,13 +58,14 @@ class RecipeConfig:
             raise errors.InputError(
                 f"Recipes are {', '.join(RECIPES)}; got {self.name!r}."
             )
-        # One spelling, so that the same folder is the same run.
-        object.__setattr__(self, "run_dir", str(pathlib.Path(self.run_dir or ".")))
-        if self.run_dir == "." or ":/" in self.run_dir:
+        path = str(pathlib.Path(self.run_dir or "."))
+        if path == "." or ":/" in path:
             raise errors.InputError(
                 f"A recipe runs in a folder of this machine; got {self.run_dir!r}. "
                 "Set --run_dir, or run its steps one by one (--print_commands)."
             )
+        # One spelling, so that the same folder is the same run.
+        object.__setattr__(self, "run_dir", path)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,7 +236,12 @@ def _settings(config: RecipeConfig, step: Step) -> dict[str, object]:
 
 def _check_inputs(config: RecipeConfig) -> None:
     """Refuses what a later step would, before hours of work."""
-    network_files.directory(config.networks)
+    networks = network_files.directory(config.networks)
+    if not (networks / network_files.MUSICLM).is_file():
+        raise errors.InputError(
+            f"A recipe starts from {network_files.MUSICLM}; {networks} has none. Set "
+            "--networks to a folder of networks, or leave it out for the starter's."
+        )
     pairs = pathlib.Path(config.preferences) / "pairs.jsonl"
     if config.preferences and not pairs.is_file():
         raise errors.InputError(

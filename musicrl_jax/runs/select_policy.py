@@ -12,28 +12,51 @@ from musicrl_jax.transport import keys
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Selected:
-    """What was chosen.
-
-    Attributes:
-      step: of the learner.
-      reason: the rule and how it came out, in one line.
-      score: what the rule went by, and `value` its value.
-      value: of the score.
-      kl: nats per clip to `kl_ref`.
-      kl_ref: the policy that KL is measured against.
-      runner_up: the second best: step, value, kl; None where there is none.
-      policy: the weights file.
-    """
+class RunnerUp:
+    """The second best: its step, and `value` and `kl` as those of the best."""
 
     step: int
+    value: float
+    kl: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Selected:
+    """What was chosen; `selected.json` in the run's directory has the same.
+
+    Attributes:
+      run: the run's directory.
+      step: of the learner.
+      rule: what the choice went by, in words.
+      reason: how it came out, in one line.
+      score: name of what was compared: a reward, or a mean of several.
+      value: of the score, at `step`.
+      kl: nats per clip to `kl_ref`.
+      kl_ref: the policy that KL is measured against.
+      kl_budget: most nats per clip that were allowed.
+      steps_measured: in all.
+      steps_allowed: those among which the best was chosen.
+      over_optimisation: what was seen of it, in words; None for nothing.
+      runner_up: the second best; None where there is none.
+      policy: path of the weights file in the run's directory; None where not kept.
+      exported: path of the weights file that was written; None for none.
+    """
+
+    run: str
+    step: int
+    rule: str
     reason: str
     score: str
     value: float
     kl: float
     kl_ref: str
-    runner_up: policy_choice.Candidate | None
-    policy: str
+    kl_budget: float
+    steps_measured: int
+    steps_allowed: int
+    over_optimisation: str | None
+    runner_up: RunnerUp | None
+    policy: str | None
+    exported: str | None
 
 
 def select(
@@ -62,19 +85,39 @@ def select(
     key = keys.policy_key(choice.chosen.step)
     if out:
         _copy(run, key, pathlib.Path(out))
-    found = Selected(
+    found = _selected(run, choice, rule, key if kept else None, out)
+    text = json.dumps(dataclasses.asdict(found), indent=1)
+    history.replace(run.store, measured_run.SELECTED, text.encode())
+    return found
+
+
+def _selected(
+    run: measured_run.MeasuredRun,
+    choice: policy_choice.Choice,
+    rule: policy_choice.Rule,
+    key: str | None,
+    out: str,
+) -> Selected:
+    second = choice.runner_up
+    return Selected(
+        run=run.run_dir,
         step=choice.chosen.step,
+        rule=choice.rule,
         reason=choice.reason,
         score=choice.score_name,
         value=choice.chosen.score,
         kl=choice.chosen.kl,
         kl_ref=run.facts.kl_ref,
-        runner_up=choice.runner_up,
-        policy=out or (key if kept else ""),
+        kl_budget=rule.kl_budget,
+        steps_measured=len(run.evaluations),
+        steps_allowed=choice.among,
+        over_optimisation=None if run.flag is None else run.flag.words,
+        runner_up=None
+        if second is None
+        else RunnerUp(step=second.step, value=second.score, kl=second.kl),
+        policy=f"{run.run_dir.rstrip('/')}/{key}" if key else None,
+        exported=out or None,
     )
-    text = json.dumps(dataclasses.asdict(found), indent=1)
-    history.replace(run.store, measured_run.SELECTED, text.encode())
-    return found
 
 
 def _copy(run: measured_run.MeasuredRun, key: str, out: pathlib.Path) -> None:

@@ -21,9 +21,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
 from musicrl_jax.data import preference_rows, preferences
-from musicrl_jax.runs import caption_choice, directory_lock, pair_shards, trait_clips
+from musicrl_jax.runs import (
+    caption_choice,
+    directory_lock,
+    output_folder,
+    pair_shards,
+    trait_clips,
+)
 from musicrl_jax.synthesis import simulated_population, simulated_users
 
 SOURCE = "simulated_population"
@@ -95,11 +102,9 @@ def run(
     """
     out = pathlib.Path(config.out)
     work = out.with_name(out.name + ".clips")
-    if out.is_dir() and any(out.iterdir()):
-        raise errors.InputError(
-            f"A preference set needs a folder of its own; {out} has files. Choose "
-            "another --out, or remove it."
-        )
+    output_folder.check_own(out, "A preference set")
+    for policy in config.policies:
+        weights.read_config(policy)
     asked_before = _asked_before(config)
     captions = caption_choice.choose(
         config.clips.networks, config.captions, config.held_out_share, config.seed

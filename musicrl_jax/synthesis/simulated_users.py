@@ -159,8 +159,8 @@ def read_population(path: pathlib.Path) -> Population:
         digest = found["digest"]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise errors.InputError(
-            f"A simulated population is a JSON file; {path} is not: {error}. Pass the "
-            "file that `musicrl preferences` wrote."
+            f"A simulated population is a JSON file; {path} is not: "
+            f"{errors.reason(error)}. Pass the file that `musicrl preferences` wrote."
         ) from error
     if digest != population.digest:
         raise errors.InputError(

@@ -110,3 +110,8 @@ def test_records_within_a_result_are_tables_under_their_names(capsys):
     # Records of different fields make no table.
     output.show({"rows": [{"a": 1}, {"b": 2}]}, as_json=False)
     assert capsys.readouterr().out == "rows: [{'a': 1}, {'b': 2}]\n"
+
+
+def test_counts_are_shown_whole_and_other_figures_short():
+    shown = progress.describe({"held_out/pairs": 1500, "held_out/nll": 0.654321})
+    assert shown == "held_out/pairs=1500 held_out/nll=0.654"

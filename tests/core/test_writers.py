@@ -19,6 +19,14 @@ def test_rows_come_back_and_a_torn_line_is_left_out(tmp_path):
     assert memory.rows[1] == (2, {"reward/total": 0.75})
 
 
+def test_counts_stay_whole_numbers(tmp_path):
+    path = tmp_path / "x.jsonl"
+    row = {"pairs": 240, "clips": 3, "share": 0.5}
+    writers.JsonLinesWriter(path).write(0, row)
+    text = path.read_text(encoding="utf-8")
+    assert text == '{"step": 0, "pairs": 240, "clips": 3, "share": 0.5}\n'
+
+
 def test_each_writer_gets_what_it_takes():
     class Sounds:
         def __init__(self):

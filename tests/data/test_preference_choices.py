@@ -70,6 +70,27 @@ def test_the_chosen_clip_is_preferred_and_its_side_is_known():
         np.testing.assert_array_equal(split.first, number % 3 != 0)
 
 
+def test_choices_on_one_prompt_are_a_cluster():
+    choices = preference_choices.select(PAIRS, ALL).held_out
+    assert choices.cluster_kind == "prompt"
+    for text in set(choices.captions):
+        same = np.asarray([caption == text for caption in choices.captions])
+        (number,) = set(choices.clusters[same].tolist())
+        assert not np.any(choices.clusters[~same] == number)
+
+
+def test_choices_without_different_prompts_are_clustered_by_pair():
+    rows = [pair(n // 2, caption="music", user=f"u{n}") for n in range(100)]
+    rows[1] = dataclasses.replace(rows[1], a=rows[1].b, b=rows[1].a)
+    config = preference_choices.SelectionConfig(exact_counts=(10, 90))
+    choices = preference_choices.select(rows, config).held_out
+    assert choices.cluster_kind == "pair"
+    smaller = np.minimum(choices.preferred, choices.other)
+    for first, second in ((a, b) for a in range(20) for b in range(20)):
+        together = choices.clusters[first] == choices.clusters[second]
+        assert together == (smaller[first] == smaller[second])
+
+
 def test_ties_unsure_and_other_groups_are_counted_and_left_out():
     rows = [
         *PAIRS,

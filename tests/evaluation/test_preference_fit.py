@@ -42,7 +42,7 @@ def test_swapped_choices_turn_the_accuracy_round():
 
 @pytest.mark.parametrize(("right", "count"), [(93, 156), (0, 7), (303, 303)])
 def test_interval_is_scipys_wilson_interval(right, count):
-    found = preference_fit.interval((np.arange(count) < right) * 1.0, 0.9)
+    found = preference_fit.interval((np.arange(count) < right) * 1.0, confidence=0.9)
     expected = scipy.stats.binomtest(right, count).proportion_ci(0.9, method="wilson")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
@@ -52,6 +52,51 @@ def test_intervals_of_the_papers_accuracies():
     for share, low, high in ((0.6, 0.592, 0.608), (0.533, 0.525, 0.541)):
         found = preference_fit.interval((np.arange(15_000) < 15_000 * share) * 1.0)
         assert (round(found.low, 3), round(found.high, 3)) == (low, high)
+
+
+@pytest.mark.parametrize("right", [17, 0, 40])
+def test_the_same_vote_again_says_nothing_new(right):
+    once = (np.arange(40) < right) * 1.0
+    alone = preference_fit.interval(once)
+    for times in (2, 8):
+        many, clusters = np.repeat(once, times), np.repeat(np.arange(40), times)
+        found = preference_fit.interval(many, clusters)
+        assert (found.low, found.high) == pytest.approx((alone.low, alone.high))
+        assert (found.pairs, found.clusters) == (40 * times, 40)
+        flat = preference_fit.interval(many)
+        assert flat.high - flat.low < found.high - found.low
+
+
+def test_independent_votes_of_a_cluster_count_one_by_one():
+    draw = np.random.default_rng(0)
+    right, clusters = (draw.random(80_000) < 0.6) * 1.0, np.arange(80_000) // 8
+    found, flat = (preference_fit.interval(right, x) for x in (clusters, None))
+    assert found.high - found.low == pytest.approx(flat.high - flat.low, rel=0.03)
+
+
+def test_clustered_intervals_cover_the_truth_where_others_do_not():
+    """Binomial bound: 400 sets of 100 pairs whose eight users mostly agree."""
+    draw = np.random.default_rng(1)
+    clusters, hits = np.repeat(np.arange(100), 8), {"clustered": 0, "flat": 0}
+    for _ in range(400):
+        chance = draw.beta(0.6, 0.4, 100)
+        right = (draw.random(800) < np.repeat(chance, 8)) * 1.0
+        for name, groups in (("clustered", clusters), ("flat", None)):
+            found = preference_fit.interval(right, groups)
+            hits[name] += found.low <= 0.6 <= found.high
+    assert hits["clustered"] >= scipy.stats.binom.ppf(0.001, 400, 0.95)
+    assert hits["flat"] < 0.8 * 400
+
+
+def test_a_fit_clusters_its_sides_too():
+    many = [np.repeat(x, 3) for x in (PREFERRED, OTHER, FIRST)]
+    found = preference_fit.fit(*many, clusters=np.repeat(np.arange(4), 3))
+    once = preference_fit.fit(PREFERRED, OTHER, FIRST)
+    assert found.accuracy.high == pytest.approx(once.accuracy.high)
+    assert found.by_side["first_preferred"].clusters == 2
+    figures = found.figures()
+    assert (figures["pairs"], figures["clusters"]) == (12, 4)
+    assert isinstance(figures["pairs"], int)
 
 
 def test_choices_drawn_by_the_scores_are_calibrated():
@@ -79,6 +124,9 @@ def test_mcnemar_counts_the_pairs_on_which_predictors_differ():
     expected = 2 * (220 + 66 + 12 + 1) / 2**12
     assert preference_fit.mcnemar(one, other) == pytest.approx(expected)
     assert preference_fit.mcnemar(one, one) == 1
+    again = [np.repeat(x, 5) for x in (one, other)]
+    clusters = np.repeat(np.arange(len(one)), 5)
+    assert preference_fit.mcnemar(*again, clusters) == pytest.approx(expected)
 
 
 def test_rejects_what_cannot_be_compared():

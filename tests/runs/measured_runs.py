@@ -18,7 +18,7 @@ CAPTIONS = ("a <b>tango</b> & more", "a slow waltz")
 STEPS = (0, 10, 20, 30, 40, 50)
 
 
-def write_run(folder, kl_ref="base", turn=None, scale=1.0, steps=STEPS):
+def write_run(folder, kl_ref="base", turn=None, scale=1.0, steps=STEPS, trained=None):
     """Writes a run whose quality rises by 0.1 a step, from `turn` on falls by 0.3."""
     store = stores.open_store(str(folder))
     config = {
@@ -29,7 +29,7 @@ def write_run(folder, kl_ref="base", turn=None, scale=1.0, steps=STEPS):
     store.put_if_absent(configuration.TEXT, json.dumps(config).encode())
     facts = history.Facts(
         kl_ref=kl_ref,
-        trained={"loudness": 1.0},
+        trained=trained or {"loudness": 1.0},
         held_out=["quality", "text_adherence"],
         sample_rate_hz=RATE,
         captions=CAPTIONS,

@@ -85,6 +85,44 @@ def test_curves_name_their_reference_and_their_points(written):
     assert all(float(row["standard_error"]) > 0 for row in rows)
 
 
+def test_the_kl_of_every_chart_names_its_reference(written, tmp_path):
+    def said(folder):
+        rows = [r for r in table(folder, "courses") if r["panel"] == "kl/sequence"]
+        (axis,) = {row["y_label"] for row in rows}
+        return axis, {row["curve"] for row in rows if row["kind"] == "curve"}
+
+    assert said(written) == (
+        "KL from each run's reference, nats per clip",
+        {
+            "musicrl_r (KL from MusicLM)",
+            "musicrl_u (KL from MusicLM)",
+            "musicrl_ru (KL from musicrl_r)",
+        },
+    )
+    run = measured_runs.write_run(tmp_path / "one", steps=(0, 1))
+    options = report_runs.ReportOptions(out=tmp_path / "out")
+    report_runs.write([str(run)], options)
+    assert said(tmp_path / "out") == ("KL from base, nats per clip", {"one"})
+
+
+@pytest.mark.parametrize(
+    ("others", "title"),
+    [
+        ({"quality": 0.5}, "what is trained: loudness + 0.5 quality"),
+        ({}, "what each run is trained on: one = loudness + 0.5 quality; two = 30 x"),
+    ],
+)
+def test_a_trained_sum_says_its_parts_and_weights(tmp_path, others, title):
+    weights = {"loudness": 1.0, "quality": 0.5}
+    runs = [measured_runs.write_run(tmp_path / "one", trained=weights, steps=(0, 1))]
+    own = {"loudness": 1.0} | others if others else {"x": 30.0}
+    runs.append(measured_runs.write_run(tmp_path / "two", trained=own, steps=(0, 1)))
+    options = report_runs.ReportOptions(out=tmp_path / "out")
+    report_runs.write([str(run) for run in runs], options)
+    panels = {row["panel"] for row in table(tmp_path / "out", "reward_vs_kl")}
+    assert [name for name in panels if name.startswith("what")] == [title]
+
+
 def test_starts_turns_and_choices_are_marked(written):
     marks = [
         (row["kind"], float(row["x"]))
@@ -111,6 +149,14 @@ def test_simulated_voters_are_called_so_and_raters_are_not(written):
     text = page(written)
     assert "SIMULATED population" in text
     assert text.count("<td>3.82</td>") == 1
+
+
+def test_counts_are_whole_numbers_in_tables(written):
+    first = table(written, "study")[0]
+    assert [first[name] for name in ("win", "tie", "loss", "n")] == [
+        "205", "67", "31", "303",
+    ]  # fmt: skip
+    assert table(written, "ablations")[0]["pairs"] == "15000"
 
 
 def test_parts_of_the_actors_time_add_up(written):

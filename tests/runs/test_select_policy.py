@@ -1,6 +1,7 @@
 """`musicrl select` on run directories whose best step is known."""
 
 import json
+import pathlib
 
 import measured_runs
 import numpy as np
@@ -30,6 +31,7 @@ def test_the_best_step_before_the_turn_is_written(turned, tmp_path):
     np.testing.assert_array_equal(weights.read_leaves(out)["leaf"], np.full((2, 2), 30))
     kept = json.loads((turned / "selected.json").read_text())
     assert (kept["step"], kept["reason"]) == (30, found.reason)
+    assert kept["exported"] == str(out)
     assert "not after step 30, where quality turns" in found.reason
 
 
@@ -54,7 +56,21 @@ def test_the_command_prints_step_reason_and_runner_up(turned, capsys):
     assert "runner-up: step 20" in printed
     with pytest.raises(SystemExit):
         main.main(["select", str(turned), "--score", "quality", "--json"])
-    assert json.loads(capsys.readouterr().out)["step"] == 30
+    found = json.loads(capsys.readouterr().out)
+    assert found == json.loads((turned / "selected.json").read_text())
+    assert found["run"] == str(turned)
+    assert found["rule"] == (
+        "best quality of the steps kept and within 20 nats of base and not after step "
+        "30, where quality turns; then the least KL"
+    )
+    assert (found["step"], found["score"]) == (30, "quality")
+    assert (found["kl"], found["kl_ref"], found["kl_budget"]) == (10.5, "base", 20.0)
+    assert (found["steps_measured"], found["steps_allowed"]) == (6, 4)
+    assert found["over_optimisation"].startswith("quality fell by")
+    assert found["runner_up"].keys() == {"step", "value", "kl"}
+    assert found["runner_up"]["value"] < found["value"]
+    assert weights.read_leaves(pathlib.Path(found["policy"]))["leaf"][0, 0] == 30
+    assert found["exported"] is None
 
 
 def test_what_cannot_be_selected_is_explained(turned, tmp_path):
@@ -76,6 +92,7 @@ def test_a_run_that_kept_means_alone_has_a_choice_but_no_policy(tmp_path):
     writer = writers.JsonLinesWriter(run / "metrics" / "evaluator.jsonl")
     for step, reward in ((0, 0.1), (12, 0.3), (24, 0.2)):
         writer.write(step, {"reward/total": reward, "kl/sequence": step / 10})
-    assert select_policy.select(str(run)).step == 12
+    found = select_policy.select(str(run))
+    assert (found.step, found.policy, found.exported) == (12, None, None)
     with pytest.raises(errors.InputError, match="step_00000012"):
         select_policy.select(str(run), out=str(tmp_path / "x.safetensors"))

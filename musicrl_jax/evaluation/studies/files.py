@@ -71,7 +71,7 @@ def read_study(folder: pathlib.Path) -> tuple[plan.Design, tuple[plan.Task, ...]
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise errors.InputError(
             f"{folder} must hold {DESIGN} and {KEY} as `musicrl study plan` wrote "
-            f"them; {error}. Pass that command's --out."
+            f"them; {errors.reason(error)}. Pass that command's --out."
         ) from error
     return design, tasks
 
