@@ -10,7 +10,7 @@ from musicrl_jax.cli import options, output, running
 def plan(
     topology: Annotated[
         str | None,
-        typer.Option("--topology", help="Of the learner, such as v5e:4x4."),
+        typer.Option("--topology", help="Of the learner, such as v5e:4x4 or h100:8."),
     ] = None,
     program: Annotated[
         list[str] | None,
@@ -24,7 +24,11 @@ def plan(
     gin_param: options.GinParams = None,
     json: options.Json = False,
 ) -> None:
-    """Compile a run's programs for TPUs that are not here; say what they need."""
+    """Say what a run's programs need of devices that are not here.
+
+    For TPUs they are compiled; for GPUs (a100, h100 or h200, as in h100:8) and CPUs
+    (cpu:1) they are lowered, which tells no temporaries and no traffic.
+    """
     fields: dict[str, Any] = {
         "topology": topology,
         "programs": tuple(program) if program else None,
@@ -38,11 +42,8 @@ def plan(
     output.show([row.short() for row in found], as_json=False)
     for line in [row.advice for row in found if row.advice]:
         output.show(line, as_json=False)
-    output.show(
-        "Bytes and FLOPs are read from the compiled program; seconds are estimates: "
-        "the largest of compute, memory and network time at the chip's limits.",
-        as_json=False,
-    )
+    for line in dict.fromkeys(row.note for row in found):
+        output.show(line, as_json=False)
 
 
 COMMANDS = (plan,)

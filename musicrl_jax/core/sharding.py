@@ -13,12 +13,12 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 from jax.experimental import mesh_utils
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Shaped
 
 from musicrl_jax.core import arrays, errors
@@ -57,6 +57,8 @@ MOST_FSDP = 16
 a kernel, and the compiler sends kernels whole (BENCHMARKS.md, plans)."""
 
 LogicalAxis = str | None
+AnyMesh = Mesh | AbstractMesh
+"""Of devices, or of none, for programs that are only traced."""
 Leaf = Any
 
 
@@ -93,6 +95,8 @@ class MeshConfig:
 def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
     """Returns the mesh of `config` over `devices` (default: all).
 
+    A mesh axis may take a part of a side of the slice, such as 16 of 8x8x8 chips.
+
     Raises:
       InputError: where the axes do not multiply to the number of devices.
     """
@@ -106,9 +110,24 @@ def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
                 f"MeshConfig.slices must be the job's {found} slices; got {sizes[0]}."
             )
         inside, across = (1, *sizes[1:]), (sizes[0], 1, 1, 1)
-        grid = mesh_utils.create_hybrid_device_mesh(inside, across, devices)
-        return Mesh(grid, AXES, axis_types=kinds)
-    return jax.make_mesh(sizes, AXES, axis_types=kinds, devices=devices)
+        grid = mesh_utils.create_hybrid_device_mesh(
+            inside, across, devices, allow_split_physical_axes=True
+        )
+    else:
+        grid = mesh_utils.create_device_mesh(
+            sizes, devices, allow_split_physical_axes=True
+        )
+    return Mesh(grid, AXES, axis_types=kinds)
+
+
+def abstract_mesh(config: MeshConfig, devices: int) -> AbstractMesh:
+    """Returns the mesh of `config` over so many devices, to trace programs for.
+
+    Raises:
+      InputError: as `axis_sizes`.
+    """
+    kinds = (AxisType.Auto,) * len(AXES)
+    return AbstractMesh(axis_sizes(config, devices), AXES, axis_types=kinds)
 
 
 def axis_sizes(config: MeshConfig, devices: int) -> tuple[int, ...]:
@@ -131,9 +150,7 @@ def axis_sizes(config: MeshConfig, devices: int) -> tuple[int, ...]:
     return found
 
 
-def parameter_spec(
-    path: str, shape: tuple[int, ...], mesh: jax.sharding.AbstractMesh | Mesh
-) -> PartitionSpec:
+def parameter_spec(path: str, shape: tuple[int, ...], mesh: AnyMesh) -> PartitionSpec:
     """Returns how the parameter at `path` ("a/b/kernel") lies on the mesh."""
     for ending, axes in PARAMETERS:
         if re.search(ending, path) and len(shape) >= len(axes):
@@ -147,7 +164,7 @@ def parameter_spec(
     return _spec(names, shape, mesh)
 
 
-def tree_shardings(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
+def tree_shardings(tree: arrays.Tree, mesh: AnyMesh) -> arrays.Tree:
     """Returns a tree of shardings for parameters or optimizer state `tree`."""
 
     def lay(path: Leaf, leaf: Leaf) -> NamedSharding:
@@ -157,13 +174,13 @@ def tree_shardings(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
     return jax.tree_util.tree_map_with_path(lay, tree)
 
 
-def batch_sharding(mesh: Mesh) -> NamedSharding:
+def batch_sharding(mesh: AnyMesh) -> NamedSharding:
     """Returns the sharding of arrays whose first axis is clips."""
     return NamedSharding(mesh, BATCH)
 
 
 @contextlib.contextmanager
-def on(mesh: Mesh | None) -> Iterator[None]:
+def on(mesh: AnyMesh | None) -> Iterator[None]:
     """Makes `constrain` and `gathered` mean this mesh while a program is traced."""
     if mesh is None:
         yield
@@ -181,6 +198,32 @@ def constrain(x: Shaped[Array, "*_"], *axes: LogicalAxis) -> Shaped[Array, "*_"]
     if mesh.empty:
         return x
     return jax.lax.with_sharding_constraint(x, _spec(axes, x.shape, mesh))
+
+
+def on_each_device(
+    function: Callable[..., Shaped[Array, "*_"]], axes: tuple[LogicalAxis, ...]
+) -> Callable[..., Shaped[Array, "*_"]]:
+    """Returns `function` run by each device of `on` on its own part.
+
+    For kernels that the compiler cannot cut. Without a mesh it is `function` itself.
+
+    Args:
+      function: of arrays of one shape, to one of that shape; it mixes nothing along
+        what `axes` cut.
+      axes: as in `constrain`.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return function
+
+    def run(*parts: Shaped[Array, "*_"]) -> Shaped[Array, "*_"]:
+        spec = _spec(axes, parts[0].shape, mesh)
+        mapped = jax.shard_map(
+            function, in_specs=(spec,) * len(parts), out_specs=spec, check_vma=False
+        )
+        return mapped(*parts)
+
+    return run
 
 
 def gathered(kernel: Shaped[Array, "*_"], *axes: LogicalAxis) -> Shaped[Array, "*_"]:
@@ -224,7 +267,7 @@ _gather.defvjp(_gather_forward, _gather_backward)
 def _spec(
     axes: Sequence[LogicalAxis],
     shape: tuple[int, ...],
-    mesh: jax.sharding.AbstractMesh | Mesh,
+    mesh: AnyMesh,
 ) -> PartitionSpec:
     """Returns mesh axes for logical ones, leaving out those of size 1 or no fit."""
     found: list[Any] = []

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from musicrl_jax.core import arrays, protocols, sharding, trajectory
@@ -41,7 +40,7 @@ class Update:
     policy: protocols.Policy
     value: protocols.ValueFunction
     config: configs.LearnerConfig
-    mesh: Mesh | None = None
+    mesh: sharding.AnyMesh | None = None
 
     @functools.partial(jax.jit, static_argnames="self", donate_argnames="state")
     def __call__(

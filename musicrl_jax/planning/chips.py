@@ -13,6 +13,8 @@ from musicrl_jax.planning import tpu_topology
 
 _GB = 1e9
 _GIB = float(2**30)
+_ALONE = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
+"""Without a TPU there is no metadata server to ask, and no chip to be alone on."""
 _LOG_LEVEL = {"TPU_MIN_LOG_LEVEL": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -108,8 +110,7 @@ class Target:
         Raises:
           InputError: without libtpu, or for a shape that the chip does not come in.
         """
-        # The compiler asks a metadata server for the machine's chips otherwise.
-        for name, value in ({"TPU_SKIP_MDS_QUERY": "1"} | _LOG_LEVEL).items():
+        for name, value in (_ALONE | _LOG_LEVEL).items():
             os.environ.setdefault(name, value)
         from jax.experimental import topologies
 

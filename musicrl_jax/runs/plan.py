@@ -9,11 +9,12 @@ FLOPs are read from what it made; seconds are an estimate from the chip's limits
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from musicrl_jax.planning import chips, roofline
-from musicrl_jax.runs import musiclm_flops, plan_config, plan_programs
+from musicrl_jax.core import sharding
+from musicrl_jax.planning import chips, lowered, roofline
+from musicrl_jax.runs import musiclm_flops, plan_config, plan_lowered, plan_programs
 
 GB = 1e9
 Progress = Callable[[int, int], None]
@@ -42,6 +43,11 @@ class Row:
     parameters: int
     tokens: int
     mesh: Mapping[str, int]
+
+    note = (
+        "Bytes and FLOPs are read from the compiled program; seconds are estimates: "
+        "the largest of compute, memory and network time at the chip's limits."
+    )
 
     @property
     def fits(self) -> bool:
@@ -119,15 +125,21 @@ class Row:
         }
 
 
-def run(config: plan_config.PlanConfig, progress: Progress | None = None) -> list[Row]:
-    """Compiles each program; returns what each needs.
+def run(
+    config: plan_config.PlanConfig, progress: Progress | None = None
+) -> Sequence[Row | plan_lowered.Row]:
+    """Compiles each program, or lowers it for GPUs and CPUs; returns what each needs.
 
     Raises:
       InputError: without the TPU compiler, or where the batch does not fit the mesh.
     """
-    rows = []
+    rows: list[Row | plan_lowered.Row] = []
+    devices = lowered.parse(config.topology)
     for number, program in enumerate(config.programs):
-        rows.append(plan(config, program))
+        if devices is None:
+            rows.append(plan(config, program))
+        else:
+            rows.append(plan_lowered.plan(config, program, devices))
         if progress is not None:
             progress(number + 1, len(config.programs))
     return rows
@@ -137,8 +149,10 @@ def plan(config: plan_config.PlanConfig, program: str) -> Row:
     """Compiles one program and measures what it needs."""
     learner = chips.parse(config.topology)
     topology = learner if program == "update" else _actor(config, learner)
-    built = plan_programs.build(config, program, topology.devices())
-    needs = roofline.measure(built.lowered().compile(), topology.chips)
+    shape = plan_programs.mesh_of(config, program)
+    mesh = sharding.make_mesh(shape, topology.devices())
+    built = plan_programs.build(config, program, mesh)
+    needs = roofline.measure(built.traced().lower().compile(), topology.chips)
     useful = useful_flops(config, program) * built.clips / topology.chips
     return Row(
         program=program,

@@ -10,7 +10,7 @@ from musicrl_jax.models.mulan import config as mulan_config
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.models.quality import config as quality_config
 from musicrl_jax.models.soundstream import config as soundstream_config
-from musicrl_jax.planning import chips
+from musicrl_jax.planning import chips, lowered
 
 PROGRAMS = ("update", "sample", "rewards")
 
@@ -20,7 +20,7 @@ class PlanConfig:
     """What to plan, and for which chips.
 
     Attributes:
-      topology: of the learner, such as v5e:4x4.
+      topology: of the learner, such as v5e:4x4; GPUs and CPUs by number, as h100:8.
       actor_topology: of one actor; empty for one host of the learner's chips.
       programs: any of "update", "sample", "rewards".
       clip_seconds: length of the clips.
@@ -69,7 +69,9 @@ class PlanConfig:
             raise errors.InputError(
                 f"PlanConfig.programs are of {PROGRAMS}; got {self.programs}."
             )
-        chips.parse(self.topology)
+        for name in filter(None, (self.topology, self.actor_topology)):
+            if lowered.parse(name) is None:
+                chips.parse(name)
 
     @property
     def frames(self) -> int:

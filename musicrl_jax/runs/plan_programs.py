@@ -3,12 +3,12 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.core import arrays, errors, sharding, trajectory
@@ -33,35 +33,38 @@ class Program:
     """A program that can be compiled.
 
     Attributes:
-      lowered: traces it; `.compile()` then gives it to the compiler.
+      traced: traces it; `.lower().compile()` then gives it to the compiler.
+      arguments: shapes of what it is given, with how they lie on the mesh.
       clips: in one run.
       parameters: of the networks that it applies.
       mesh: chips along each axis.
     """
 
-    lowered: Callable[[], jax.stages.Lowered]
+    traced: Callable[[], jax.stages.Traced]
+    arguments: arrays.Tree
     clips: int
     parameters: int
     mesh: Mapping[str, int]
 
 
 def build(
-    config: plan_config.PlanConfig, program: str, devices: Sequence[Any]
+    config: plan_config.PlanConfig, program: str, mesh: sharding.AnyMesh
 ) -> Program:
-    """Returns a program of a run over `devices`.
+    """Returns a program of a run over the devices of `mesh`; see `mesh_of`.
 
     Raises:
       InputError: where clips cannot be dealt out evenly.
     """
-    if program == "update":
-        mesh = sharding.make_mesh(config.mesh, devices)
-        return _update(config, mesh)
-    clips_over_chips = sharding.MeshConfig(data=-1)
-    mesh = sharding.make_mesh(clips_over_chips, devices)
-    return _sample(config, mesh) if program == "sample" else _rewards(config, mesh)
+    make = {"update": _update, "sample": _sample, "rewards": _rewards}[program]
+    return make(config, mesh)
 
 
-def _update(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
+def mesh_of(config: plan_config.PlanConfig, program: str) -> sharding.MeshConfig:
+    """Returns the learner's mesh, or an actor's, which deals clips out."""
+    return config.mesh if program == "update" else sharding.MeshConfig(data=-1)
+
+
+def _update(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
     policy = musiclm.make_policy(config.musiclm, config.layout)
     value = musiclm.make_value(config.musiclm, config.layout)
     learner = config.learner
@@ -78,7 +81,8 @@ def _update(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
     )
     update = updates.Update(policy=policy, value=value, config=learner, mesh=mesh)
     return Program(
-        lowered=lambda: updates.Update.__call__.lower(update, state, batch),
+        traced=lambda: updates.Update.__call__.trace(update, state, batch),
+        arguments=(state, batch),
         clips=learner.batch_clips,
         parameters=_count(state.policy),
         mesh=mesh.shape,
@@ -100,7 +104,7 @@ def _batch(config: plan_config.PlanConfig) -> trajectory.TrajectoryBatch:
     )
 
 
-def _sample(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
+def _sample(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
     policy = musiclm.make_policy(config.musiclm, config.layout)
     dtype = jnp.dtype(config.musiclm.dtype)
     params = _whole(policy.abstract_params(), mesh, dtype)
@@ -112,9 +116,9 @@ def _sample(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
         keys.shape, keys.dtype, sharding=sharding.batch_sharding(mesh)
     )
 
-    def lowered() -> jax.stages.Lowered:
+    def traced() -> jax.stages.Traced:
         with sharding.on(mesh):
-            return loop.sample.lower(
+            return loop.sample.trace(
                 policy,
                 params,
                 conditioning,
@@ -124,11 +128,15 @@ def _sample(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
             )
 
     return Program(
-        lowered=lowered, clips=clips, parameters=_count(params), mesh=mesh.shape
+        traced=traced,
+        arguments=(params, conditioning, keys),
+        clips=clips,
+        parameters=_count(params),
+        mesh=mesh.shape,
     )
 
 
-def _rewards(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
+def _rewards(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
     """Returns decoding and scoring of one packet of an actor's clips."""
     clips = config.actor.clips
     _check_deal(clips, 1, mesh)
@@ -161,17 +169,21 @@ def _rewards(config: plan_config.PlanConfig, mesh: Mesh) -> Program:
             quality_reward.score(estimator, params["quality"], heard),
         )
 
-    def lowered() -> jax.stages.Lowered:
+    def traced() -> jax.stages.Traced:
         with sharding.on(mesh):
-            return score.lower(params, tokens, text)
+            return score.trace(params, tokens, text)
 
     return Program(
-        lowered=lowered, clips=clips, parameters=_count(params), mesh=mesh.shape
+        traced=traced,
+        arguments=(params, tokens, text),
+        clips=clips,
+        parameters=_count(params),
+        mesh=mesh.shape,
     )
 
 
 def _clips(
-    mesh: Mesh,
+    mesh: sharding.AnyMesh,
     clips: int,
     shape: tuple[int, ...],
     dtype: DType,
@@ -180,7 +192,7 @@ def _clips(
     return jax.ShapeDtypeStruct((clips, *shape), dtype, sharding=place)
 
 
-def _laid(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
+def _laid(tree: arrays.Tree, mesh: sharding.AnyMesh) -> arrays.Tree:
     """Returns shapes laid out as the learner lays its state."""
     return jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(
@@ -193,7 +205,7 @@ def _laid(tree: arrays.Tree, mesh: Mesh) -> arrays.Tree:
 
 def _whole(
     tree: arrays.Tree,
-    mesh: Mesh,
+    mesh: sharding.AnyMesh,
     dtype: DType = None,
 ) -> arrays.Tree:
     """Returns shapes that every chip holds whole, in an actor's dtype."""
@@ -210,7 +222,7 @@ def _count(tree: arrays.Tree) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
-def _check_deal(clips: int, parts: int, mesh: Mesh) -> None:
+def _check_deal(clips: int, parts: int, mesh: sharding.AnyMesh) -> None:
     """Refuses a batch that does not give each chip as many clips as the others."""
     hands = parts * math.prod(mesh.shape[x] for x in sharding.RULES["clips"])
     if clips % hands:

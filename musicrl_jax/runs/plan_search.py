@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from musicrl_jax.core import errors, sharding
-from musicrl_jax.planning import chips
+from musicrl_jax.planning import chips, lowered
 from musicrl_jax.runs import plan, plan_config
 
 MARGIN = 0.95
@@ -23,8 +23,13 @@ def run(
     """Returns the best row of each mesh, the most tokens a second first.
 
     Raises:
-      InputError: where no mesh fits one clip a chip.
+      InputError: where no mesh fits one clip a chip, or for other than TPUs.
     """
+    if lowered.parse(config.topology) is not None:
+        raise errors.InputError(
+            f"The search compiles, so it needs a slice of TPUs; got {config.topology}. "
+            "Set --topology to one such as v5e:4x4, or leave --search out."
+        )
     meshes = list(_meshes(chips.parse(config.topology).chips))
     rows = []
     for number, mesh in enumerate(meshes):
