@@ -1,30 +1,11 @@
-"""Self-attention over a whole sequence, and one step with a cache."""
+"""Attention: softmax(q k) v, over what a mask shows or over what is near."""
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int
-
-from musicrl_jax.core import sharding
-from musicrl_jax.nn import cache as caches
-from musicrl_jax.nn import config as configs
-from musicrl_jax.nn import dense
-from musicrl_jax.nn import positions as rotary
+from jaxtyping import Array, Bool, Float
 
 Heads = Float[Array, "b h t e"]
 Seen = Float[Array, "b h s e"]
-
-
-def prefix_window_mask(prefix: int, steps: int, window: int) -> Bool[Array, "1 t s"]:
-    """Returns what each place sees: `prefix` places, then `steps` causal ones.
-
-    The prefix sees itself in both directions and nothing else. A step sees the whole
-    prefix, itself and the `window - 1` steps before it.
-    """
-    place = jnp.arange(prefix + steps)
-    query, key = place[:, None], place[None, :]
-    near = (key <= query) & (query - key < window) & (query >= prefix)
-    return ((key < prefix) | near)[None]
 
 
 def attend(
@@ -45,19 +26,6 @@ def attend(
     total = weights.sum(axis=-1, keepdims=True)
     mixed = jnp.einsum("bhts,bhse->bhte", weights.astype(values.dtype), values)
     return (mixed / total).astype(values.dtype)
-
-
-def attend_fused(
-    queries: Heads, keys: Seen, values: Seen, mask: Bool[Array, "#b t s"] | None
-) -> Heads:
-    """Does what `attend` does through JAX's own kernel choice."""
-    out = jax.nn.dot_product_attention(
-        queries.swapaxes(1, 2),
-        keys.swapaxes(1, 2),
-        values.swapaxes(1, 2),
-        mask=None if mask is None else mask[:, None],
-    )
-    return out.swapaxes(1, 2)
 
 
 def near_mask(length: int, reach: int) -> Bool[Array, "1 t s"]:
@@ -99,71 +67,3 @@ def attend_near(queries: Heads, keys: Seen, values: Seen, reach: int) -> Heads:
     out = attend(asked, *near, mask=seen)
     out = out.swapaxes(0, 1).reshape(*queries.shape[:2], blocks * block, -1)
     return out[:, :, :length]
-
-
-class SelfAttention(nn.Module):
-    """Multi-head self-attention with rotary positions (optional), without biases."""
-
-    config: configs.BlockConfig
-
-    def setup(self) -> None:
-        """Declares the projections."""
-        config = self.config
-        dtype = config.compute_dtype
-        self.project_in = dense.Dense(3 * config.width, dtype, axes=("rows", None))
-        self.project_out = dense.Dense(
-            config.width, dtype, config.residual_initializer, ("heads", "width")
-        )
-
-    def heads(
-        self, x: Float[Array, "b t d"], positions: Int[Array, "#b t"] | None
-    ) -> tuple[Heads, Heads, Heads]:
-        """Returns queries, keys and values; rotated where positions are used."""
-        batch, length, _ = x.shape
-        shape = (batch, length, 3, self.config.heads, self.config.head_width)
-        queries, keys, values = (
-            self.project_in(x).reshape(shape).transpose(2, 0, 3, 1, 4)
-        )
-        if self.config.rotary:
-            if positions is None:
-                positions = jnp.arange(length)[None]
-            queries = rotary.rotate(queries, positions, self.config.rotary_base)
-            keys = rotary.rotate(keys, positions, self.config.rotary_base)
-        cut = ("clips", "heads", None, None)
-        return (
-            sharding.constrain(queries, *cut),
-            sharding.constrain(keys, *cut),
-            sharding.constrain(values, *cut),
-        )
-
-    def merge(self, x: Heads) -> Float[Array, "b t d"]:
-        """Joins the heads and projects them back to the model's width."""
-        batch, _, length, _ = x.shape
-        return self.project_out(x.swapaxes(1, 2).reshape(batch, length, -1))
-
-    def __call__(
-        self,
-        x: Float[Array, "b t d"],
-        mask: Bool[Array, "#b t s"] | None = None,
-        positions: Int[Array, "#b t"] | None = None,
-    ) -> tuple[Float[Array, "b t d"], tuple[Heads, Heads]]:
-        """Attends over the whole sequence; also returns its keys and values."""
-        queries, keys, values = self.heads(x, positions)
-        kernel = attend_fused if self.config.fused_attention else attend
-        return self.merge(kernel(queries, keys, values, mask)), (keys, values)
-
-    def near(self, x: Float[Array, "b t d"], reach: int) -> Float[Array, "b t d"]:
-        """Attends to what lies at most `reach` places away, on both sides."""
-        return self.merge(attend_near(*self.heads(x, None), reach))
-
-    def extend(
-        self,
-        x: Float[Array, "b 1 d"],
-        cache: caches.KeyValueCache,
-        place: configs.Place,
-    ) -> tuple[Float[Array, "b 1 d"], caches.KeyValueCache]:
-        """Writes one step into the cache and attends over what is visible."""
-        queries, keys, values = self.heads(x, place.position[None, None])
-        cache = caches.write(cache, place.slot, keys, values)
-        out = attend(queries, cache.keys, cache.values, place.visible[None, None])
-        return self.merge(out), cache

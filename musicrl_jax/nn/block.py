@@ -6,10 +6,10 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from musicrl_jax.core import arrays, sharding
-from musicrl_jax.nn import attention, dense
+from musicrl_jax.nn import attention, attention_kernels, dense, self_attention
 from musicrl_jax.nn import cache as caches
 from musicrl_jax.nn import config as configs
 
@@ -17,7 +17,7 @@ BlockConfig = configs.BlockConfig
 Heads = attention.Heads
 Remembered = tuple[Array, tuple[Array, Array]]
 """A block's output, and its keys and values."""
-Mask = Bool[Array, "#b t s"] | None
+Mask = attention_kernels.Mask
 Positions = Int[Array, "#b t"] | None
 
 
@@ -50,7 +50,7 @@ class TransformerBlock(nn.Module):
         """Declares the parts."""
         dtype = self.config.compute_dtype
         self.attention_norm = nn.RMSNorm(dtype=dtype)
-        self.attention = attention.SelfAttention(self.config)
+        self.attention = self_attention.SelfAttention(self.config)
         self.mlp_norm = nn.RMSNorm(dtype=dtype)
         self.mlp = Mlp(self.config)
 

@@ -9,6 +9,9 @@ from jaxtyping import Array, Bool, Int
 from musicrl_jax.core import errors
 from musicrl_jax.core.struct import struct
 
+ATTENTION = ("einsum", "xla", "cudnn", "splash")
+"""Names of attention kernels; see `attention_kernels`."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BlockConfig:
@@ -21,7 +24,7 @@ class BlockConfig:
       rotary: whether attention knows positions (rotary embedding).
       rotary_base: grows the longest wavelength of the rotary embedding.
       dtype: "float32" or "bfloat16", of activations; parameters stay float32.
-      fused_attention: whether JAX's own attention kernel replaces the einsum.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`.
       layers: layers of the stack that the block is part of (scales initial outputs).
     """
 
@@ -31,7 +34,7 @@ class BlockConfig:
     rotary: bool = True
     rotary_base: float = 10_000.0
     dtype: str = "float32"
-    fused_attention: bool = False
+    attention: str = "einsum"
     layers: int = 1
 
     def __post_init__(self) -> None:
@@ -44,6 +47,11 @@ class BlockConfig:
             raise errors.InputError(
                 "BlockConfig.dtype must be 'float32' or 'bfloat16'; got "
                 f"{self.dtype!r}."
+            )
+        if self.attention not in ATTENTION:
+            raise errors.InputError(
+                f"BlockConfig.attention must be one of {', '.join(ATTENTION)}; got "
+                f"{self.attention!r}. Change the network's attention."
             )
         if self.layers < 1 or self.mlp_ratio <= 0:
             raise errors.InputError(

@@ -13,8 +13,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from musicrl_jax.core import arrays, errors, sharding
-from musicrl_jax.nn import attention, convolution, dense
 from musicrl_jax.nn import config as configs
+from musicrl_jax.nn import convolution, dense, self_attention
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class ConformerConfig:
       reach: frames that attention sees on either side; 0 for all.
       mlp_ratio: hidden features of each of a block's two MLPs over `width`.
       dtype: "float32" or "bfloat16", of activations; parameters stay float32.
-      fused_attention: whether JAX's own attention kernel replaces the einsum.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`.
       scan: whether layers run as a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes the layers' activations.
     """
@@ -41,7 +41,7 @@ class ConformerConfig:
     reach: int = 0
     mlp_ratio: float = 4.0
     dtype: str = "float32"
-    fused_attention: bool = False
+    attention: str = "einsum"
     scan: bool = False
     remat: bool = False
 
@@ -64,7 +64,7 @@ class ConformerConfig:
             heads=self.heads,
             mlp_ratio=self.mlp_ratio,
             dtype=self.dtype,
-            fused_attention=self.fused_attention,
+            attention=self.attention,
             layers=self.layers,
         )
 
@@ -125,7 +125,7 @@ class ConformerBlock(nn.Module):
         dtype = self.config.block.compute_dtype
         self.before = FeedForward(self.config)
         self.attention_norm = nn.LayerNorm(dtype=dtype)
-        self.attention = attention.SelfAttention(self.config.block)
+        self.attention = self_attention.SelfAttention(self.config.block)
         self.convolution = Convolution(self.config)
         self.after = FeedForward(self.config)
         self.norm = nn.LayerNorm(dtype=dtype)

@@ -33,6 +33,13 @@ FREE = frozenset(
 SLICES = frozenset({"slice", "dynamic-slice"})
 """Opcodes that read of their first operand only what they return."""
 
+ATTENTION_PRODUCTS = {"fwd": 2, "dq": 3, "dkv": 4}
+"""Products of queries' by keys' length that each phase of a splash kernel takes."""
+
+FEWEST_AXES = 4
+"""Queries, keys and values of several clips have them; what a mask hides has fewer."""
+
+_SPLASH = re.compile(r"splash_m[hq]a_(fwd|dq|dkv)_")
 _WINDOW = re.compile(r"window=\{([^}]*)\}")
 _LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
 _GROUPS = re.compile(r"feature_group_count=(\d+)")
@@ -42,7 +49,8 @@ def flops(module: hlo.Module) -> float:
     """Returns multiplications and additions of all matrix products, on one chip.
 
     A product of [m, k] and [k, n] counts 2 m k n. Elementwise work is left out: it is
-    bound by memory, which `memory_bytes` counts.
+    bound by memory, which `memory_bytes` counts. Splash attention counts as if its mask
+    hid no block.
     """
     total = 0.0
     for computation, times in module.executed():
@@ -51,6 +59,8 @@ def flops(module: hlo.Module) -> float:
                 total += times * _dot(computation, row)
             elif row.opcode == "convolution":
                 total += times * _convolution(computation, row)
+            elif row.opcode == "custom-call":
+                total += times * _attention(computation, row)
     return total
 
 
@@ -60,6 +70,16 @@ def _dot(computation: hlo.Computation, row: hlo.Instruction) -> float:
     axes = [int(x) for x in match.group(1).split(",") if x] if match else []
     contracted = math.prod(left.dims[axis] for axis in axes)
     return 2.0 * row.shapes[0].size * contracted
+
+
+def _attention(computation: hlo.Computation, row: hlo.Instruction) -> float:
+    """Counts the products of a splash kernel; 0 for other calls."""
+    phase = _SPLASH.match(row.name)
+    if phase is None:
+        return 0.0
+    shapes = [_operand(computation, row, i) for i in range(len(row.operands))]
+    queries, keys = [x for x in shapes if len(x.dims) >= FEWEST_AXES][:2]
+    return 2.0 * ATTENTION_PRODUCTS[phase.group(1)] * queries.size * keys.dims[-2]
 
 
 def _convolution(computation: hlo.Computation, row: hlo.Instruction) -> float:

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.nn import attention, block
+from musicrl_jax.nn import attention_kernels, block
 from musicrl_jax.nn import cache as caches
 from musicrl_jax.nn import config as configs
 
 PREFIX, STEPS, WINDOW = 3, 11, 4
+MASK = attention_kernels.PrefixWindow(prefix=PREFIX, steps=STEPS, window=WINDOW)
 CONFIG = configs.BlockConfig(width=16, heads=2, layers=2)
 
 
 def test_window_mask_shows_prefix_and_the_newest_steps() -> None:
-    mask = np.asarray(attention.prefix_window_mask(PREFIX, STEPS, WINDOW)[0])
+    mask = MASK.array()
     for query in range(PREFIX + STEPS):
         for key in range(PREFIX + STEPS):
             past = 0 <= query - key < WINDOW
@@ -23,13 +24,13 @@ def test_window_mask_shows_prefix_and_the_newest_steps() -> None:
             assert mask[query, key] == expected
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_steps_with_a_ring_cache_equal_the_whole_sequence(fused: bool) -> None:
-    config = configs.BlockConfig(width=16, heads=2, layers=2, fused_attention=fused)
+@pytest.mark.parametrize("kernel", ["einsum", "xla", "splash"])
+def test_steps_with_a_ring_cache_equal_the_whole_sequence(kernel: str) -> None:
+    config = configs.BlockConfig(width=16, heads=2, layers=2, attention=kernel)
     stack = block.TransformerStack(config)
     x = jax.random.normal(jax.random.key(0), (2, PREFIX + STEPS, 16))
     params = stack.init(jax.random.key(1), x)
-    mask = attention.prefix_window_mask(PREFIX, STEPS, WINDOW)
+    mask = MASK
     whole = stack.apply(params, x, mask)
 
     cache = stack.apply(params, x[:, :PREFIX], None, WINDOW, method="prefill")

@@ -63,7 +63,7 @@ def _keys(batch: int) -> jax.Array:
     ("batch", "changes"),
     [
         (1, {}),
-        (4, {"fused_attention": True}),
+        (4, {"attention": "xla"}),
         (4, {"scan_layers": True, "remat": True}),
         (2, {"window_frames": 100}),
     ],

@@ -2,9 +2,13 @@
 
 import functools
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from musicrl_jax.cli import bindings, gin_files
+from musicrl_jax.nn import attention_kernels
+from musicrl_jax.planning import chips, costs, hlo
 from musicrl_jax.runs import musiclm_flops, plan
 
 pytestmark = pytest.mark.tpu
@@ -25,14 +29,17 @@ def planned(topology, clips, program="update"):
     return config, plan.plan(config, program)
 
 
-@pytest.mark.parametrize(("topology", "chips"), [("v5e:4x4", 16), ("v5e:16x16", 256)])
-def test_the_update_fits_and_gathers_no_more_than_a_layer(topology, chips):
-    config, row = planned(topology, 4 * chips)
+@pytest.mark.parametrize(
+    ("topology", "number"),
+    [("v5e:4x4", 16), ("v5e:16x16", 256), ("v5p:8x8x8", 512)],
+)
+def test_the_update_fits_and_gathers_no_more_than_a_layer(topology, number):
+    config, row = planned(topology, 4 * number)
     assert row.parameters >= 0.7e9
     assert row.fits
     # Each group of at most 16 chips holds the whole state once.
     group = row.mesh["fsdp"]
-    assert group == min(chips, 16)
+    assert group == min(number, 16)
     assert row.needs.arguments == pytest.approx(28 * row.parameters / group, rel=0.05)
     # A layer has two such kernels and 4 / 6 of one for attention.
     assert row.needs.largest_gather <= 3 * LAYER
@@ -50,6 +57,25 @@ def test_each_chip_has_the_same_to_do_however_many_there_are():
     assert many.needs.memory_bytes <= 1.1 * few.needs.memory_bytes
     # Groups exchange gradients, whole, besides what one group's chips do.
     assert many.needs.sent_bytes <= 1.4 * few.needs.sent_bytes
+
+
+def test_splash_attention_counts_its_products():
+    mask = attention_kernels.PrefixWindow(prefix=12, steps=244, window=100)
+    chip = chips.parse("v5e:4x4").devices()[0]
+    shape = (2, 4, 256, 96)
+    parts = [
+        jax.ShapeDtypeStruct(
+            shape, jnp.bfloat16, sharding=jax.sharding.SingleDeviceSharding(chip)
+        )
+    ] * 3
+
+    def loss(*x):
+        return jnp.sum(jnp.sin(attention_kernels.attend("splash", *x, mask)))
+
+    compiled = jax.jit(jax.value_and_grad(loss, (0, 1, 2))).lower(*parts).compile()
+    # Two products forward, three for the queries' gradient, four for the others'.
+    closed = (2 + 3 + 4) * 2 * 2 * 4 * 256 * 256 * 96
+    assert costs.flops(hlo.parse(compiled.as_text())) == closed
 
 
 def test_an_actor_fits_one_host():

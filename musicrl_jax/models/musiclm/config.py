@@ -55,7 +55,7 @@ class MusicLMConfig:
       dtype: "float32" or "bfloat16", of activations.
       scan_layers: whether layers are a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes the layers' activations.
-      fused_attention: whether JAX's own attention kernel is used in training.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`.
     """
 
     width: int = 192
@@ -72,7 +72,7 @@ class MusicLMConfig:
     dtype: str = "float32"
     scan_layers: bool = False
     remat: bool = False
-    fused_attention: bool = False
+    attention: str = "einsum"
 
     def __post_init__(self) -> None:
         for field in ("window_frames", "conditioning_tokens", "conditioning_size"):
@@ -92,7 +92,7 @@ class MusicLMConfig:
             heads=self.heads,
             mlp_ratio=self.mlp_ratio,
             dtype=self.dtype,
-            fused_attention=self.fused_attention,
+            attention=self.attention,
             layers=self.layers,
         )
 

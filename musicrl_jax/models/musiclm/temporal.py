@@ -10,7 +10,7 @@ from musicrl_jax.core import arrays
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.core.struct import struct
 from musicrl_jax.models.musiclm import config as configs
-from musicrl_jax.nn import attention, block, dense, embedding
+from musicrl_jax.nn import attention_kernels, block, dense, embedding
 from musicrl_jax.nn import cache as caches
 from musicrl_jax.nn import config as nn_config
 
@@ -89,7 +89,9 @@ class Temporal(nn.Module):
         number = offset[:, None] + jnp.arange(frames)[None]
         x = self.embed(previous, number == 0) + summary[:, None]
         places = prefix.shape[1]
-        mask = attention.prefix_window_mask(places, frames, self.config.window_frames)
+        mask = attention_kernels.PrefixWindow(
+            prefix=places, steps=frames, window=self.config.window_frames
+        )
         before = jnp.broadcast_to(jnp.arange(places)[None], (x.shape[0], places))
         positions = jnp.concatenate([before, places + number], axis=1)
         out = self.stack(jnp.concatenate([prefix, x], axis=1), mask, positions)

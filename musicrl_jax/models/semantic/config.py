@@ -35,7 +35,7 @@ class SemanticConfig:
       dtype: "float32" or "bfloat16", of a conformer's activations.
       scan_layers: whether its blocks are a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes its activations.
-      fused_attention: whether JAX's own attention kernel is used.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`.
     """
 
     sample_rate_hz: int = 16_000
@@ -60,7 +60,7 @@ class SemanticConfig:
     dtype: str = "float32"
     scan_layers: bool = False
     remat: bool = False
-    fused_attention: bool = False
+    attention: str = "einsum"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -88,8 +88,8 @@ class SemanticConfig:
                 "SemanticConfig.token_block must be at most blocks, less with heads; "
                 f"got {self.token_block} of {self.blocks}."
             )
-        switches = ("scan_layers", "remat", "fused_attention")
-        idle = [name for name in switches if getattr(self, name)]
+        idle = [name for name in ("scan_layers", "remat") if getattr(self, name)]
+        idle += ["attention"] if self.attention != "einsum" else []
         if not self.heads and (idle or self.dtype != "float32"):
             raise errors.InputError(
                 f"SemanticConfig.dtype {self.dtype!r} and {idle} are of conformer "
@@ -137,7 +137,7 @@ class SemanticConfig:
             layers=layers,
             kernel=self.kernel,
             dtype=self.dtype,
-            fused_attention=self.fused_attention,
+            attention=self.attention,
             scan=self.scan_layers,
             remat=self.remat,
         )

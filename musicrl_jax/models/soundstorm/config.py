@@ -27,7 +27,7 @@ class SoundStormConfig:
       dtype: "float32" or "bfloat16", of activations.
       scan_layers: whether layers are a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes the layers' activations.
-      fused_attention: whether JAX's own attention kernel is used.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`.
     """
 
     levels: int = 12
@@ -43,7 +43,7 @@ class SoundStormConfig:
     dtype: str = "float32"
     scan_layers: bool = False
     remat: bool = False
-    fused_attention: bool = False
+    attention: str = "einsum"
 
     def __post_init__(self) -> None:
         if not 1 <= self.coarse_levels < self.levels:
@@ -80,7 +80,7 @@ class SoundStormConfig:
             reach=self.window_frames // 2,
             mlp_ratio=self.mlp_ratio,
             dtype=self.dtype,
-            fused_attention=self.fused_attention,
+            attention=self.attention,
             scan=self.scan_layers,
             remat=self.remat,
         )

@@ -1,0 +1,199 @@
+"""The kernels that attend over a whole sequence, behind one interface.
+
+| name | runs on | what it is |
+|---|---|---|
+| `einsum` | all | `attention.attend`: scores in memory |
+| `xla` | all | `jax.nn.dot_product_attention`, left to XLA |
+| `cudnn` | NVIDIA GPUs, bfloat16 | the same through cuDNN's flash attention |
+| `splash` | TPUs; `einsum` elsewhere | a Pallas kernel that skips what a mask hides |
+
+The last two keep scores on the chip. All give the same result up to rounding.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Literal, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.pallas.ops.tpu import splash_attention
+from jaxtyping import Array, Bool
+
+from musicrl_jax.core import sharding
+from musicrl_jax.nn import attention
+
+BLOCK = 128
+LARGEST_BLOCK = 512
+"""Splash attention takes sequences in blocks of a multiple of `BLOCK` places."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrefixWindow:
+    """What each place sees: `prefix` places, then `steps` causal ones.
+
+    The prefix sees itself in both directions and nothing else. A step sees the whole
+    prefix, itself and the `window - 1` steps before it.
+    """
+
+    prefix: int
+    steps: int
+    window: int
+
+    def array(self) -> Bool[np.ndarray, "t t"]:
+        """Returns whether a place (row) sees another."""
+        place = np.arange(self.prefix + self.steps)
+        query, key = place[:, None], place[None, :]
+        near = (key <= query) & (query - key < self.window) & (query >= self.prefix)
+        return (key < self.prefix) | near
+
+
+Mask = PrefixWindow | Bool[Array, "#b t s"] | None
+"""What each place sees; None for all."""
+
+
+def attend(
+    kernel: str,
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    mask: Mask,
+) -> attention.Heads:
+    """Returns softmax(q k / sqrt(e)) v of a whole sequence, the softmax in float32.
+
+    Args:
+      kernel: one of `KERNELS`.
+      queries: of each place, as the keys and values.
+      keys: see above.
+      values: see above.
+      mask: what each place sees.
+    """
+    return KERNELS[kernel](queries, keys, values, mask)
+
+
+def einsum(
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    mask: Mask,
+) -> attention.Heads:
+    """Attends with scores in memory."""
+    return attention.attend(queries, keys, values, _shown(mask))
+
+
+def dot_product(
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    mask: Mask,
+    *,
+    implementation: Literal["xla", "cudnn"],
+) -> attention.Heads:
+    """Attends as JAX does, by the implementation of that name."""
+    seen = _shown(mask)
+    out = jax.nn.dot_product_attention(
+        *(x.swapaxes(1, 2) for x in (queries, keys, values)),
+        mask=None if seen is None else seen[:, None],
+        implementation=implementation,
+    )
+    return out.swapaxes(1, 2)
+
+
+def splash(
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    mask: PrefixWindow | None,
+    *,
+    interpret: bool = False,
+) -> attention.Heads:
+    """Attends with splash attention, each device over its own clips and heads.
+
+    `interpret` runs the kernel's steps one by one where there is no TPU, for tests.
+    """
+    run = functools.partial(_splash_of_a_device, mask=mask, interpret=interpret)
+    return sharding.on_each_device(run, ("clips", "heads", None, None))(
+        queries, keys, values
+    )
+
+
+def _shown(mask: Mask) -> Bool[Array, "#b t s"] | None:
+    """Returns the mask as an array."""
+    if isinstance(mask, PrefixWindow):
+        return jnp.asarray(mask.array())[None]
+    return mask
+
+
+def _splash_of_a_device(
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    *,
+    mask: PrefixWindow | None,
+    interpret: bool,
+) -> attention.Heads:
+    heads, length, width = queries.shape[1:]
+    fill = -length % BLOCK
+    kernel = splash_attention.make_splash_mha_single_device(
+        _splash_masks(mask, length, fill, heads),
+        block_sizes=_splash_blocks(length + fill),
+        interpret=interpret,
+    )
+    queries = queries * np.asarray(width**-0.5, queries.dtype)
+    filled = (
+        jnp.pad(x, ((0, 0), (0, 0), (0, fill), (0, 0))) for x in (queries, keys, values)
+    )
+    return cast(Array, jax.vmap(kernel)(*filled))[:, :, :length]
+
+
+def _splash_blocks(length: int) -> splash_attention.BlockSizes:
+    """Returns the largest blocks that divide the sequence."""
+    parts = range(BLOCK, LARGEST_BLOCK + 1, BLOCK)
+    block = max(size for size in parts if length % size == 0)
+    return splash_attention.BlockSizes(
+        block_q=block,
+        block_kv=block,
+        block_q_dkv=block,
+        block_kv_dkv=block,
+        block_q_dq=block,
+        block_kv_dq=block,
+    )
+
+
+def _splash_masks(
+    mask: PrefixWindow | None, length: int, fill: int, heads: int
+) -> splash_attention.MultiHeadMask:
+    seen = np.ones((length, length), bool) if mask is None else mask.array()
+    # A place of the filling sees itself, so that its sum of weights is not 0.
+    seen = np.pad(seen, ((0, fill), (0, fill))) | np.eye(length + fill, dtype=bool)
+    return splash_attention.MultiHeadMask([splash_attention.NumpyMask(seen)] * heads)
+
+
+def _splash_on_tpu(
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    mask: Mask,
+) -> attention.Heads:
+    """Attends with `splash` in programs for TPUs and with `einsum` in others.
+
+    `einsum` also takes masks that depend on the clips: splash plans its blocks ahead.
+    """
+    if isinstance(mask, jax.Array):
+        return einsum(queries, keys, values, mask)
+    return jax.lax.platform_dependent(
+        queries,
+        keys,
+        values,
+        tpu=functools.partial(splash, mask=mask),
+        default=functools.partial(einsum, mask=mask),
+    )
+
+
+KERNELS: dict[str, Callable[..., attention.Heads]] = {
+    "einsum": einsum,
+    "xla": functools.partial(dot_product, implementation="xla"),
+    "cudnn": functools.partial(dot_product, implementation="cudnn"),
+    "splash": _splash_on_tpu,
+}
