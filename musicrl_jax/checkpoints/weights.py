@@ -103,15 +103,15 @@ def read_config(path: str | pathlib.Path) -> tuple[str, dict[str, object]]:
             f"A weights file has format {_FORMAT!r} in its metadata; {path} has "
             f"{metadata.get('format')!r}. Write it with save_weights."
         )
-    return metadata["network"], json.loads(metadata["config"], object_hook=_renamed)
+    return metadata["network"], json.loads(metadata["config"], object_hook=renamed)
 
 
-def _renamed(fields: dict[str, object]) -> dict[str, object]:
+def renamed(fields: dict[str, Any]) -> dict[str, Any]:
     """Returns a configuration of an older file in this version's words."""
     fused = fields.pop("fused_attention", None)
     if fused is None:
         return fields
-    return fields | {"attention": "xla" if fused else "einsum"}
+    return {"attention": "xla" if fused else "einsum"} | fields
 
 
 def load_weights(path: str | pathlib.Path, expected: PyTree) -> arrays.Params:

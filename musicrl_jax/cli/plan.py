@@ -42,6 +42,8 @@ def plan(
     output.show([row.short() for row in found], as_json=False)
     for line in [row.advice for row in found if row.advice]:
         output.show(line, as_json=False)
+    if search:
+        output.show(found[0].recommendation, as_json=False)
     for line in dict.fromkeys(row.note for row in found):
         output.show(line, as_json=False)
 

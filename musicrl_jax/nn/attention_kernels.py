@@ -21,7 +21,7 @@ import numpy as np
 from jax.experimental.pallas.ops.tpu import splash_attention
 from jaxtyping import Array, Bool
 
-from musicrl_jax.core import sharding
+from musicrl_jax.core import errors, sharding
 from musicrl_jax.nn import attention
 
 BLOCK = 128
@@ -40,6 +40,13 @@ class PrefixWindow:
     prefix: int
     steps: int
     window: int
+
+    def __post_init__(self) -> None:
+        if min(self.prefix, self.steps) < 0 or self.window < 1:
+            raise errors.InputError(
+                "A mask needs a window of at least 1 and no negative lengths; got "
+                f"{self}. Set window_frames to 1 or more."
+            )
 
     def array(self) -> Bool[np.ndarray, "t t"]:
         """Returns whether a place (row) sees another."""
@@ -191,9 +198,29 @@ def _splash_on_tpu(
     )
 
 
+def _cudnn(
+    queries: attention.Heads,
+    keys: attention.Heads,
+    values: attention.Heads,
+    mask: Mask,
+) -> attention.Heads:
+    """Attends with cuDNN.
+
+    Raises:
+      InputError: there is no cuDNN, or it does not take these arrays.
+    """
+    try:
+        return dot_product(queries, keys, values, mask, implementation="cudnn")
+    except (RuntimeError, NotImplementedError, ValueError) as error:
+        raise errors.InputError(
+            "Attention 'cudnn' needs an NVIDIA GPU, cuDNN and bfloat16; it said: "
+            f"{str(error).splitlines()[0]} Set the network's attention to 'xla'."
+        ) from error
+
+
 KERNELS: dict[str, Callable[..., attention.Heads]] = {
     "einsum": einsum,
     "xla": functools.partial(dot_product, implementation="xla"),
-    "cudnn": functools.partial(dot_product, implementation="cudnn"),
+    "cudnn": _cudnn,
     "splash": _splash_on_tpu,
 }

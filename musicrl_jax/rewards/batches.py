@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence, Sized
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from musicrl_jax.core import errors
+from musicrl_jax.core import arrays, dealing, errors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ def pad_rows(rows: np.ndarray, size: int) -> np.ndarray:
 
 def scored(
     score: Callable[..., Float[Array, " b"]],
+    params: arrays.Params,
     size: int,
     *inputs: Shaped[np.ndarray, "clips *_"],
 ) -> Float[np.ndarray, " clips"]:
@@ -56,12 +57,14 @@ def scored(
 
     Args:
       score: a compiled program; what it gives for one clip does not depend on others.
+      params: its first argument; clips are dealt out over the devices that hold them.
       size: clips in a call.
       *inputs: what it takes, one row a clip.
     """
     found = [np.zeros(0, np.float32)]
     for start in range(0, len(inputs[0]), size):
         parts = [rows[start : start + size] for rows in inputs]
-        whole = np.asarray(score(*(pad_rows(part, size) for part in parts)))
+        padded = [dealing.beside(params, pad_rows(part, size)) for part in parts]
+        whole = np.asarray(score(params, *padded))
         found.append(whole[: len(parts[0])])
     return np.concatenate(found)

@@ -91,9 +91,10 @@ class PreferenceReward:
         del waveform
         if not len(captions):
             return {"total": np.zeros(0, np.float32)}
-        one = functools.partial(_score, self._model, self._params)
+        one = functools.partial(_score, self._model)
+        size = self._config.clips_per_call
         read = np.asarray(tokens, np.int32), self._condition(captions)
-        return {"total": batches.scored(one, self._config.clips_per_call, *read)}
+        return {"total": batches.scored(one, self._params, size, *read)}
 
 
 def first_last(frames: int, frame_rate_hz: float) -> tuple[slice, slice]:

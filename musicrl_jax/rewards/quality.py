@@ -81,9 +81,10 @@ class QualityReward:
         """
         batches.check_captions(captions, waveform)
         del tokens
-        one = functools.partial(score, self._estimator, self._params)
+        one = functools.partial(score, self._estimator)
         heard = np.asarray(waveform, np.float32)
-        return {"total": batches.scored(one, self._config.clips_per_call, heard)}
+        size = self._config.clips_per_call
+        return {"total": batches.scored(one, self._params, size, heard)}
 
 
 def make_part(reward: QualityReward, weight: float = 1.0) -> combine.Part:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.audio import windows
-from musicrl_jax.core import arrays, errors, protocols
+from musicrl_jax.core import arrays, dealing, errors, protocols
 from musicrl_jax.rewards import batches
 
 
@@ -91,9 +91,10 @@ class TextAdherenceReward:
         del tokens
         if not captions:
             return {"total": np.zeros(0, np.float32)}
-        one = functools.partial(score, self._embedder, self._params)
+        one = functools.partial(score, self._embedder)
         heard = self.text_embeddings(captions), np.asarray(waveform, np.float32)
-        return {"total": batches.scored(one, self._config.clips_per_call, *heard)}
+        size = self._config.clips_per_call
+        return {"total": batches.scored(one, self._params, size, *heard)}
 
     def text_embeddings(self, captions: Sequence[str]) -> Float[np.ndarray, "b e"]:
         """Returns unit vectors of captions; each distinct one is embedded once."""
@@ -117,7 +118,7 @@ class TextAdherenceReward:
         parts = []
         for start in range(0, len(waveform), size):
             some = np.asarray(waveform[start : start + size], np.float32)
-            padded = batches.pad_rows(some, size)
+            padded = dealing.beside(self._params, batches.pad_rows(some, size))
             embedded = _embed_clips(self._embedder, self._params, padded)
             parts.append(np.asarray(embedded)[: len(some)])
         return np.concatenate(parts)

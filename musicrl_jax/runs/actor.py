@@ -3,6 +3,7 @@
 import functools
 
 from musicrl_jax.acting import loop
+from musicrl_jax.core import dealing
 from musicrl_jax.data import captions
 from musicrl_jax.learning import learner
 from musicrl_jax.runs import (
@@ -29,13 +30,15 @@ def run(config: run_config.RunConfig) -> None:
     store, config_hash = run_inputs.open_run(config)
     preflight.check_access(store, writes=[keys.TRAJECTORIES])
     networks = system.networks_directory(config.networks)
-    language = system.load_language(networks, config.policy)
+    language = system.acting(system.load_language(networks, config.policy))
     name = f"a{config.actor_id}"
     log = manifests.ManifestLog(store)
     loop.ActingLoop(
         name=name,
         actor=system.make_actor(
-            config, language, system.Sound(networks, language.policy)
+            config,
+            language,
+            system.Sound(networks, language.policy, dealing.everywhere),
         ),
         config=config.actor,
         temperature=config.learner.temperature,

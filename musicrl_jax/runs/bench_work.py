@@ -29,8 +29,8 @@ from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import step as steps
 from musicrl_jax.rewards import quality as quality_reward
 from musicrl_jax.rewards import text_adherence
-from musicrl_jax.runs import musiclm_flops, policy_source
-from musicrl_jax.sampling import loop, renderer
+from musicrl_jax.runs import musiclm_flops, policy_source, system
+from musicrl_jax.sampling import renderer
 
 PARTS = ("sample", "update", "pretrain", "rewards", "sync")
 
@@ -129,16 +129,20 @@ def _clips(config: BenchConfig, clips: int) -> dict[str, Array]:
 
 
 def sample(config: BenchConfig) -> Work:
-    """Draws clips for random conditioning."""
+    """Draws clips for random conditioning, as an actor does."""
     policy = musiclm.make_policy(config.musiclm, config.layout)
+    value = musiclm.make_value(config.musiclm, config.layout)
     params = jax.jit(policy.init)(jax.random.key(0))
+    language = system.Language(policy=policy, value=value, params=params)
+    params = system.acting(language).params
     clips = config.actor.clips
     given = _clips(config, clips)["conditioning"]
     keys = jax.random.split(jax.random.key(2), clips)
     forward = _forward(config)
+    draw = system.Sampler(policy=policy, num_frames=config.frames, temperature=0.99)
 
     def call() -> arrays.Tree:
-        return loop.sample(policy, params, given, keys, config.frames, 0.99)
+        return draw(params, np.asarray(given), keys)
 
     useful = clips * (forward.trunk + forward.heads)
     return Work(call=call, clips=clips, useful_flops=useful)
@@ -235,7 +239,10 @@ def sync(config: BenchConfig) -> Work:
     folder = tempfile.mkdtemp(prefix="musicrl_bench_")
     store = manager.CheckpointStore(folder, 0, keep=5)
     number = [0]
-    abstract = policy_source.abstract_tree(params)
+    value = musiclm.make_value(config.musiclm, config.layout)
+    language = system.Language(policy=policy, value=value, params=params)
+    abstract = policy_source.abstract_tree(system.acting(language).params)
+    draw = system.Sampler(policy=policy, num_frames=config.frames, temperature=0.99)
     made = _clips(config, config.actor.clips)["conditioning"]
     keys = jax.random.split(jax.random.key(2), config.actor.clips)
 
@@ -247,6 +254,6 @@ def sync(config: BenchConfig) -> Work:
         read = reader.CheckpointReader(folder).restore_policy(
             identity, digest, abstract
         )
-        return loop.sample(policy, read, made, keys, config.frames, 0.99)
+        return draw(read, np.asarray(made), keys)
 
     return Work(call=call, clips=config.actor.clips)

@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float, Int
 
 from musicrl_jax.acting import loop
-from musicrl_jax.core import arrays, errors, protocols, rng
+from musicrl_jax.core import arrays, dealing, errors, protocols, rng
 from musicrl_jax.evaluation import evaluator as evaluators
 from musicrl_jax.evaluation import history, policy_choice, prompts
 from musicrl_jax.learning import divergence, learner
@@ -39,6 +39,7 @@ def run(config: run_config.RunConfig) -> None:
     store, _ = run_inputs.open_run(config)
     networks = system.networks_directory(config.networks)
     language = system.load_language(networks, config.policy)
+    language = dataclasses.replace(language, params=dealing.everywhere(language.params))
     source = policy_source.PublishedPolicies(store, config.run_dir, language.params)
     bench = make_evaluator(config, networks, language)
     records = make_records(config, store, language, bench)
@@ -105,8 +106,8 @@ class DivergenceFrom:
             self.policy,
             params,
             self.reference,
-            tokens,
-            conditioning,
+            dealing.beside(params, tokens),
+            dealing.beside(params, conditioning),
             self.temperature,
             self.chunk_frames,
         )
@@ -118,7 +119,7 @@ def make_evaluator(
     """Returns the evaluator of a run, with the held-out prompts beside the networks."""
     held_out = prompts.read_prompts(networks / system.HELD_OUT_PROMPTS)
     chosen = held_out[: config.evaluator.prompts]
-    sound = system.Sound(networks, language.policy)
+    sound = system.Sound(networks, language.policy, dealing.everywhere)
     clips = config.evaluator.clips_per_prompt
     keys = rng.clip_keys(
         jax.random.key(config.seed), "evaluate", 0, clips * len(chosen)

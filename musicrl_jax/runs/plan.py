@@ -46,7 +46,8 @@ class Row:
 
     note = (
         "Bytes and FLOPs are read from the compiled program; seconds are estimates: "
-        "the largest of compute, memory and network time at the chip's limits."
+        "the largest of compute, memory and network time at the chip's limits. Splash "
+        "attention counts as if its mask hid nothing."
     )
 
     @property
@@ -67,6 +68,16 @@ class Row:
         }[self.program]
         return f"{over:.1f} GB too much a chip. {change}."
 
+    @property
+    def recommendation(self) -> str:
+        """The settings of this row, in one line, for the best one of a search."""
+        axes = ("data", "fsdp", "tensor")
+        sizes = ", ".join(f"MeshConfig.{axis}={self.mesh[axis]}" for axis in axes)
+        return (
+            f"Recommended: {sizes}, and LearnerConfig.batch_clips={self.clips} in one "
+            f"part, or {self.clips} times LearnerConfig.microbatches."
+        )
+
     def fields(self) -> dict[str, Any]:
         """Returns all figures by name, bytes as integers."""
         needs, estimate = self.needs, self.estimate
@@ -86,6 +97,7 @@ class Row:
             "capacity_bytes": int(self.topology.chip.memory),
             "fits": self.fits,
             "advice": self.advice,
+            "note": self.note,
             "flops": needs.flops,
             "memory_bytes": needs.memory_bytes,
             "sent_bytes": needs.sent_bytes,

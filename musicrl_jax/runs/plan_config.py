@@ -69,11 +69,33 @@ class PlanConfig:
             raise errors.InputError(
                 f"PlanConfig.programs are of {PROGRAMS}; got {self.programs}."
             )
-        for name in filter(None, (self.topology, self.actor_topology)):
-            if lowered.parse(name) is None:
-                chips.parse(name)
+        names = [name for name in (self.topology, self.actor_topology) if name]
+        if len({_compiled(name) for name in names}) > 1:
+            raise errors.InputError(
+                "PlanConfig.topology and .actor_topology must both be of TPUs or both "
+                f"of GPUs or CPUs; got {' and '.join(names)}. Plan them apart."
+            )
 
     @property
     def frames(self) -> int:
         """Frames of a clip."""
         return self.layout.num_frames(self.clip_seconds)
+
+
+def _compiled(topology: str) -> bool:
+    """Tells slices of TPUs, which are compiled for, from other devices.
+
+    Raises:
+      InputError: there is no such topology.
+    """
+    if lowered.parse(topology) is not None:
+        return False
+    kind = topology.partition(":")[0]
+    if kind not in chips.CHIPS:
+        raise errors.InputError(
+            f"A topology is of {', '.join(chips.CHIPS)}, as in v5e:4x4, or of "
+            f"{', '.join(lowered.GPUS)} or cpu, as in h100:8; got {topology!r}. Write "
+            "one of these."
+        )
+    chips.parse(topology)
+    return True

@@ -28,6 +28,7 @@ class Row:
       mesh: devices along each axis.
       arguments: bytes that each device is given.
       flops: of each device, were the work dealt out evenly.
+      reads: bytes that each must read at least: its arguments, once a step of a loop.
     """
 
     program: str
@@ -38,11 +39,12 @@ class Row:
     mesh: Mapping[str, int]
     arguments: int
     flops: float
+    reads: int
 
     note = (
         "Lowered, not compiled: temporaries and traffic are not known. FLOPs are those "
-        "of the traced program, dealt out evenly; seconds are an estimate, at the "
-        "device's bfloat16 peak."
+        "of the traced program, dealt out evenly; seconds are an estimate: "
+        "the larger of compute time at the bfloat16 peak and of reading the arguments."
     )
 
     @property
@@ -55,10 +57,23 @@ class Row:
         return f"{over:.1f} GB too much a device before temporaries. Take more devices."
 
     @property
-    def seconds(self) -> float | None:
-        """Least seconds at the device's peak, an estimate; None where it is unknown."""
+    def limits(self) -> dict[str, float]:
+        """Least seconds by what limits them; none where the device is unknown."""
         chip = self.target.chip
-        return None if chip is None else self.flops / chip.flops
+        if chip is None:
+            return {}
+        reading = self.reads / chip.memory_bandwidth
+        return {"compute": self.flops / chip.flops, "memory": reading}
+
+    @property
+    def seconds(self) -> float | None:
+        """Least seconds, an estimate; None where the device is unknown."""
+        return max(self.limits.values(), default=None)
+
+    @property
+    def bound(self) -> str | None:
+        """What limits the program, of what is known."""
+        return max(self.limits, key=lambda name: self.limits[name], default=None)
 
     def fields(self) -> dict[str, Any]:
         """Returns all figures by name, bytes as integers."""
@@ -67,15 +82,24 @@ class Row:
             "program": self.program,
             "topology": self.target.name,
             "chips": self.target.number,
+            "hosts": -(-self.target.number // lowered.HOST),
             "platform": self.target.platform,
             "parameters": self.parameters,
             "mesh": dict(self.mesh),
             "clips": self.clips,
             "argument_bytes": self.arguments,
             "capacity_bytes": None if chip is None else int(chip.memory),
+            "temporary_bytes": None,
+            "peak_bytes": None,
+            "fits": False if self.advice else None,
             "advice": self.advice,
+            "note": self.note,
             "flops": self.flops,
-            "estimated_seconds": {"compute": seconds},
+            "memory_bytes": None,
+            "sent_bytes": None,
+            "estimated_seconds": self.limits,
+            "bound": self.bound,
+            "mfu_ceiling": None,
             "estimated_tokens_per_second": self.tokens / seconds if seconds else None,
         }
 
@@ -83,6 +107,7 @@ class Row:
         """Returns a row for people: of each device, in GB, TFLOP and seconds."""
         chip, seconds = self.target.chip, self.seconds
         room = "" if chip is None else f" of {chip.memory / GB:.1f}"
+        least = "-" if seconds is None else f"{seconds:.2g}, {self.bound}"
         return {
             "program": self.program,
             "topology": self.target.name,
@@ -90,7 +115,7 @@ class Row:
             "clips": str(self.clips),
             "arguments GB": f"{self.arguments / GB:.2f}{room}",
             "TFLOP": f"{self.flops / 1e12:.1f}",
-            "least s (estimate)": "-" if seconds is None else f"{seconds:.2g}, compute",
+            "least s (estimate)": least,
             "tokens/s <=": f"{self.tokens / seconds:.3g}" if seconds else "-",
         }
 
@@ -101,11 +126,13 @@ def plan(config: plan_config.PlanConfig, program: str, learner: lowered.Target) 
     Raises:
       InputError: where the batch does not fit the mesh.
     """
-    target = learner if program == "update" else learner.one_host
+    actor = lowered.parse(config.actor_topology) or learner.one_host
+    target = learner if program == "update" else actor
     mesh = sharding.abstract_mesh(plan_programs.mesh_of(config, program), target.number)
     built = plan_programs.build(config, program, mesh)
     traced = built.traced()
     traced.lower(lowering_platforms=(target.platform,))
+    arguments = lowered.bytes_of_each(built.arguments)
     return Row(
         program=program,
         target=target,
@@ -113,6 +140,7 @@ def plan(config: plan_config.PlanConfig, program: str, learner: lowered.Target) 
         parameters=built.parameters,
         tokens=built.clips * config.frames * config.layout.tokens_per_frame,
         mesh=built.mesh,
-        arguments=lowered.bytes_of_each(built.arguments),
+        arguments=arguments,
         flops=lowered.flops(traced) / target.number,
+        reads=arguments * (config.frames if program == "sample" else 1),
     )

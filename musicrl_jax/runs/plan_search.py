@@ -58,7 +58,7 @@ def _meshes(count: int) -> Iterator[sharding.MeshConfig]:
 
 def _best(config: plan_config.PlanConfig, mesh: sharding.MeshConfig) -> plan.Row | None:
     one, two = (_compiled(config, mesh, clips) for clips in (1, 2))
-    if not one.fits:
+    if not _has_room(one):
         return None
     each = max(1, two.needs.peak - one.needs.peak)
     room = MARGIN * one.topology.chip.memory - one.needs.peak
@@ -66,10 +66,14 @@ def _best(config: plan_config.PlanConfig, mesh: sharding.MeshConfig) -> plan.Row
     clips = 1 << (clips.bit_length() - 1)
     while clips > 2:
         row = _compiled(config, mesh, clips)
-        if row.fits:
+        if _has_room(row):
             return row
         clips //= 2
-    return two if two.fits else one
+    return two if _has_room(two) else one
+
+
+def _has_room(row: plan.Row) -> bool:
+    return row.needs.peak <= MARGIN * row.topology.chip.memory
 
 
 def _compiled(

@@ -137,7 +137,8 @@ def read(
     Raises:
       InputError: where it is none of this version.
     """
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config_text = (folder / CONFIG).read_text(encoding="utf-8")
+    config = json.loads(config_text, object_hook=weights.renamed)
     words = (folder / VOCABULARY).read_text(encoding="utf-8").split("\n")[:-1]
     described = {name: dict(row) for name, row in config["networks"].items()}
     embedder = described[programs.EMBEDDER]

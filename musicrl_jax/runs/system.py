@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from musicrl_jax.acting import actor as actors
-from musicrl_jax.core import arrays, errors, protocols, trajectory
+from musicrl_jax.core import arrays, dealing, errors, protocols, sharding, trajectory
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.rewards import (
     combine,
@@ -31,6 +31,7 @@ from musicrl_jax.runs import (
 from musicrl_jax.runs import run_config as run_configs
 from musicrl_jax.sampling import loop, renderer
 
+Place = Callable[[arrays.Params], arrays.Params]
 TRAIN_CAPTIONS = "captions_train.jsonl"
 HELD_OUT_PROMPTS = "prompts_held_out.json"
 MUSICLM = "musiclm.safetensors"
@@ -70,27 +71,53 @@ def load_language(directory: pathlib.Path, policy_weights: str = "") -> Language
     return Language(policy=policy, value=value, params=params)
 
 
+def acting(language: Language) -> Language:
+    """Returns the policy as an actor holds it.
+
+    Whole on each of its devices, which share the clips, and in the dtype that it
+    computes in: it would be cast to that at each step anyhow.
+    """
+    dtype = jax.numpy.dtype(language.policy.config.dtype)
+    params = jax.tree.map(lambda leaf: leaf.astype(dtype), language.params)
+    return dataclasses.replace(language, params=dealing.everywhere(params))
+
+
 class Sound:
     """Codec, fine stage and embedder: captions to conditioning, tokens to waveform."""
 
-    def __init__(self, directory: pathlib.Path, policy: protocols.Policy) -> None:
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        policy: protocols.Policy,
+        place: Place = dealing.here,
+    ) -> None:
         """Reads codec and MuLan, and SoundStorm where it lies beside them.
+
+        Args:
+          directory: of the networks.
+          policy: whose tokens are rendered.
+          place: puts parameters on devices, those of rewards too, such as
+            `dealing.everywhere`.
 
         Raises:
           InputError: where a file is missing or damaged, or SoundStorm was trained for
             another codec or other coarse levels.
         """
         self.directory = directory
-        self.codec, self._codec_params = codecs.load(directory / "codec.safetensors")
-        self.embedder, self.embedder_params, self.tokenizer = pretrain_mulan.load(
+        self.place = place
+        self.codec, codec_params = codecs.load(directory / "codec.safetensors")
+        self._codec_params = place(codec_params)
+        self.embedder, embedder_params, self.tokenizer = pretrain_mulan.load(
             directory / "mulan.safetensors"
         )
+        self.embedder_params = place(embedder_params)
         self._coarse = renderer.Renderer(layout=policy.layout, codec=self.codec)
         self._full, self._fine_params = self._coarse, None
         if (directory / SOUNDSTORM).is_file():
-            fine, self._fine_params = pretrain_soundstorm.load(
+            fine, fine_params = pretrain_soundstorm.load(
                 directory / SOUNDSTORM, self.codec.config
             )
+            self._fine_params = place(fine_params)
             self._full = dataclasses.replace(self._coarse, fine=fine)
 
     @property
@@ -162,7 +189,8 @@ def make_reward(
         parts = [combine.Part(name="text_adherence", reward=adherence, weight=weight)]
     estimator = network_files.quality(config, sound.directory)
     if estimator is not None and (config.quality or watch):
-        parts.append(quality_part(estimator, config.quality, sound.sample_rate_hz))
+        rate = sound.sample_rate_hz
+        parts.append(quality_part(estimator, config.quality, rate, sound.place))
     model = network_files.preference(config, sound.directory)
     if model is not None and (config.preference or watch):
         parts.append(preference_part(model, config.preference, sound))
@@ -179,13 +207,16 @@ def preference_part(path: pathlib.Path, weight: float, sound: Sound) -> combine.
     """
     model, params = pretrain_preference.load(path)
     reward = preference.PreferenceReward(
-        model=model, params=params, condition=sound.condition
+        model=model, params=sound.place(params), condition=sound.condition
     )
     return combine.Part(name=reward.name, reward=reward, weight=weight)
 
 
 def quality_part(
-    path: pathlib.Path, weight: float, sample_rate_hz: int
+    path: pathlib.Path,
+    weight: float,
+    sample_rate_hz: int,
+    place: Place = dealing.here,
 ) -> combine.Part:
     """Returns the term of the quality score, for waveforms of a sample rate.
 
@@ -198,7 +229,7 @@ def quality_part(
             f"The quality estimator must hear the codec's {sample_rate_hz} Hz; {path} "
             f"is for {estimator.sample_rate_hz} Hz. Train one for this rate."
         )
-    reward = quality.QualityReward(estimator=estimator, params=params)
+    reward = quality.QualityReward(estimator=estimator, params=place(params))
     return quality.make_part(reward, weight)
 
 
@@ -216,15 +247,19 @@ class Sampler:
         conditioning: Int[np.ndarray, "b k"],
         keys: Key[Array, " b"],
     ) -> trajectory.Generation:
-        """Samples one clip for each row of `conditioning`."""
-        return loop.sample(
-            self.policy,
-            params,
-            jax.numpy.asarray(conditioning),
-            keys,
-            self.num_frames,
-            self.temperature,
-        )
+        """Samples one clip for each row of `conditioning`.
+
+        Clips are dealt out over the devices that hold the parameters.
+        """
+        with sharding.on(dealing.mesh_of(params)):
+            return loop.sample(
+                self.policy,
+                params,
+                dealing.beside(params, jax.numpy.asarray(conditioning)),
+                dealing.beside(params, keys),
+                self.num_frames,
+                self.temperature,
+            )
 
 
 def make_actor(

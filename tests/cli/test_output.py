@@ -91,7 +91,8 @@ def test_losses_come_before_other_figures():
     assert text == "loss/mel=1 loss/waveform=0.5 gradient/norm=3"
 
 
-def test_progress_draws_a_bar_on_a_terminal():
+def test_progress_draws_a_bar_on_a_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     text = io.StringIO()
     console = rich.console.Console(file=text, width=120, force_terminal=True)
     now = [0.0]

@@ -172,7 +172,9 @@ def test_population_judges_models(networks, collected, other, tmp_path):
     mean = np.mean([row["taste"] for row in rows if row["policy"] == "other"])
     assert named["taste"] == pytest.approx(mean, abs=1e-4)
     with pytest.raises(errors.InputError, match="asks for 200"):
-        population.run(dataclasses.replace(judge, prompts=200))
+        population.run(
+            dataclasses.replace(judge, prompts=200, out=str(tmp_path / "more"))
+        )
 
 
 def test_models_of_another_size_and_quality_unheard_are_refused(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from musicrl_jax.core import sharding
+from musicrl_jax.core import errors, sharding
 from musicrl_jax.nn import attention_kernels, config
 
 MASKS = {
@@ -74,11 +74,30 @@ def test_splash_works_on_each_device_of_a_mesh():
     assert len(found.sharding.device_set) == 4
 
 
-def test_cudnn_is_asked_for_in_programs_for_gpus():
+def test_cudnn_agrees_where_it_is_and_says_so_where_it_is_not():
     mask = MASKS["window"]
-    parts = [jax.ShapeDtypeStruct((2, 2, 150, 64), jnp.bfloat16)] * 3
-    with pytest.raises(RuntimeError, match="cuDNN"):
-        attention_kernels.attend("cudnn", *map(jnp.zeros_like, parts), mask)
+    parts = [jnp.pad(x, [(0, 0)] * 3 + [(0, 56)]) for x in heads()]
+    parts = [x.astype(jnp.bfloat16) for x in parts]
+    if jax.default_backend() == "gpu":
+        found = attention_kernels.attend("cudnn", *parts, mask)
+        wanted = attention_kernels.einsum(*parts, mask)
+        np.testing.assert_allclose(found, wanted, atol=2e-2)
+    else:
+        with pytest.raises(errors.InputError, match="needs an NVIDIA GPU"):
+            attention_kernels.attend("cudnn", *parts, mask)
+
+
+def test_kernels_agree_in_bfloat16():
+    parts = [x.astype(jnp.bfloat16) for x in heads()]
+    wanted = independent(*parts, MASKS["window"])
+    for kernel in (attention_kernels.einsum, *KERNELS.values()):
+        found = kernel(*parts, MASKS["window"]).astype(jnp.float32)
+        np.testing.assert_allclose(found, wanted, atol=2e-2)
+
+
+def test_a_window_holds_at_least_the_place_itself():
+    with pytest.raises(errors.InputError, match="a window of at least 1"):
+        attention_kernels.PrefixWindow(prefix=2, steps=3, window=0)
 
 
 def test_every_name_has_a_kernel():

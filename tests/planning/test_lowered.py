@@ -74,6 +74,7 @@ def test_the_update_at_the_papers_size_has_the_closed_forms_flops():
     # Float32 parameters, gradients' moments and the reference: 28 bytes a parameter.
     assert row.arguments == pytest.approx(28 * row.parameters / 8, rel=0.05)
     assert row.fields()["estimated_seconds"]["compute"] == row.flops / 989e12
+    assert row.bound == "compute"
     assert row.advice == ""
 
 
@@ -95,6 +96,22 @@ def test_cpus_have_no_estimate():
 def test_a_number_of_devices_is_needed(name):
     with pytest.raises(errors.InputError, match="with their number"):
         plan_config.PlanConfig(topology=name)
+
+
+def test_an_unknown_kind_names_all_that_are_known():
+    with pytest.raises(errors.InputError, match=r"v5e.*h100.*cpu"):
+        plan_config.PlanConfig(topology="b200:8")
+
+
+def test_actors_and_learner_are_planned_in_one_way():
+    with pytest.raises(errors.InputError, match="Plan them apart"):
+        plan_config.PlanConfig(topology="v5e:4x4", actor_topology="h100:8")
+
+
+def test_sampling_reads_its_weights_at_each_frame():
+    (row,) = plan.run(planned("h100:8", "PlanConfig.programs=('sample',)"))
+    assert row.bound == "memory"
+    assert row.seconds == row.arguments * 750 / 3350e9
 
 
 def test_the_search_is_for_tpus():

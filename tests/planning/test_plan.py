@@ -32,7 +32,7 @@ def row(**changes):
         estimate=roofline.estimate(needs, topology.chip, 5e11),
         parameters=7,
         tokens=64 * 6750,
-        mesh={"data": 1, "fsdp": 16},
+        mesh={"data": 1, "fsdp": 16, "tensor": 1},
     )
 
 
@@ -59,7 +59,7 @@ def test_programs_and_topologies_are_checked_with_the_config():
         plan_config.PlanConfig(topology="v5e-16")
 
 
-@pytest.mark.parametrize(("room", "clips"), [(0.9, 2), (3.0, 4), (7.5, 8)])
+@pytest.mark.parametrize(("room", "clips"), [(0.9, 1), (1.5, 2), (3.5, 4), (7.5, 8)])
 def test_the_search_takes_the_largest_batch_that_fits(monkeypatch, room, clips):
     capacity = chips.CHIPS["v5e"].memory
     each = (plan_search.MARGIN * capacity - 1e9) / (room + 1)
@@ -71,3 +71,4 @@ def test_the_search_takes_the_largest_batch_that_fits(monkeypatch, room, clips):
     monkeypatch.setattr(plan_search, "_compiled", compiled)
     found = plan_search.run(plan_config.PlanConfig())
     assert {one.clips for one in found} == {clips}
+    assert f"LearnerConfig.batch_clips={clips} " in found[0].recommendation

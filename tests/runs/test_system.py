@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from musicrl_jax.checkpoints import weights
-from musicrl_jax.core import errors
+from musicrl_jax.core import dealing, errors
+from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.models.preference import adapter
 from musicrl_jax.models.preference import config as preference_config
@@ -41,6 +42,50 @@ def test_quality_is_rescaled_and_says_whether_it_is_simulated(
     np.testing.assert_allclose(scores["total"], 0.5 * (raw - 1) / 4, rtol=1e-5)
     with pytest.raises(errors.InputError, match="the codec's 24000 Hz"):
         system.quality_part(path, 0.5, 24_000)
+
+
+def tiny_language(dtype="float32"):
+    layout = musiclm_config.make_layout(semantic_size=16, coarse_size=16)
+    sizes = musiclm_config.MusicLMConfig(
+        width=16, heads=2, layers=1, depth_width=8, depth_heads=2, dtype=dtype
+    )
+    policy = musiclm.make_policy(sizes, layout)
+    value = musiclm.make_value(sizes, layout)
+    params = jax.jit(policy.init)(jax.random.key(0))
+    return system.Language(policy=policy, value=value, params=params)
+
+
+@pytest.mark.parametrize("clips", [4, 3])
+def test_an_actors_devices_share_its_clips_and_change_none(clips):
+    language = tiny_language()
+    sample = system.Sampler(policy=language.policy, num_frames=6, temperature=0.99)
+    conditioning = np.zeros((clips, 12), np.int32)
+    keys = jax.random.split(jax.random.key(1), clips)
+    alone = sample(language.params, conditioning, keys)
+    shared = sample(system.acting(language).params, conditioning, keys)
+    np.testing.assert_array_equal(shared.tokens, alone.tokens)
+    np.testing.assert_allclose(shared.log_probs, alone.log_probs, atol=1e-5)
+    assert len(alone.tokens.sharding.device_set) == 1
+    assert len(shared.tokens.sharding.device_set) == jax.local_device_count() > 1
+    whole = shared.tokens.sharding.is_fully_replicated
+    assert whole == (clips % jax.local_device_count() != 0)
+
+
+def test_an_actor_holds_its_policy_in_the_dtype_it_computes_in():
+    held = system.acting(tiny_language("bfloat16")).params
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(held)} == {"bfloat16"}
+
+
+def test_rewards_on_all_devices_score_as_on_one(tmp_path):
+    params = jax.jit(lambda key: network.init_params(SIZES, key))(jax.random.key(0))
+    path = tmp_path / "quality.safetensors"
+    weights.save_weights(path, params, "quality", dataclasses.asdict(SIZES))
+    clips = np.random.default_rng(0).normal(0, 0.1, (5, 9_000)).astype(np.float32)
+    one, all_of_them = (
+        system.quality_part(path, 1.0, 16_000, place).reward(["a"] * 5, clips)["total"]
+        for place in (lambda tree: tree, dealing.everywhere)
+    )
+    np.testing.assert_allclose(all_of_them, one, rtol=1e-5)
 
 
 def test_rewards_need_a_weight_and_a_network(tmp_path):
