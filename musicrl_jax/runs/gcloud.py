@@ -2,8 +2,10 @@
 
 import dataclasses
 import pathlib
+import re
 import shlex
 
+from musicrl_jax.core import errors
 from musicrl_jax.planning import tpu_topology
 from musicrl_jax.runs import hosts
 
@@ -15,7 +17,8 @@ ARCHIVE = "musicrl.tar.gz"
 # What a worker answers in place of an exit code: the role runs, or left no trace.
 RUNNING, ABSENT = "running", "absent"
 
-# The system's Python is too old; uv brings one. The lock first, for exact versions.
+# The system's Python is too old; uv brings one. The locks first, for exact versions:
+# libtpu's is that which plans are compiled with.
 INSTALL = (
     "set -e",
     f"mkdir -p ~/{FOLDER}",
@@ -25,8 +28,13 @@ INSTALL = (
     "test -d .venv || ~/.local/bin/uv venv --quiet --python 3.11 .venv",
     "~/.local/bin/uv pip install --quiet --python .venv --require-hashes "
     "--requirement requirements.lock",
-    "~/.local/bin/uv pip install --quiet --python .venv --editable '.[tpu]'",
+    "~/.local/bin/uv pip install --quiet --python .venv --no-deps --require-hashes "
+    "--requirement requirements-tpu.lock",
+    "~/.local/bin/uv pip install --quiet --python .venv --no-deps --editable .",
 )
+
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,59}[a-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,13 @@ class Commands:
     arguments: tuple[str, ...]
     spot: bool = False
     service_account: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise errors.InputError(
+                "A slice's name has up to 61 of a-z, 0-9 and -, begins with a letter "
+                f"and ends with no -; got {self.name!r}. Change --name."
+            )
 
     @property
     def hosts(self) -> int:
