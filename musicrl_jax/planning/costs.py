@@ -26,6 +26,7 @@ FREE = frozenset(
         "async-start",
         "async-update",
         "async-done",
+        "slice-done",
     }
 )
 """Opcodes that move nothing themselves."""
@@ -171,6 +172,9 @@ def memory_bytes(module: hlo.Module) -> float:
 def _moved(
     module: hlo.Module, computation: hlo.Computation, row: hlo.Instruction
 ) -> float:
+    if row.opcode == "slice-start":
+        part = row.shapes[1]  # Beside it lies what it is a part of.
+        return float(part.bytes * (1 + part.in_memory))
     inner = row.called("calls") if row.opcode == "fusion" else []
     body = module.computations.get(inner[0]) if inner else None
     read = 0.0
@@ -179,7 +183,7 @@ def _moved(
         if source is None:
             continue
         whole = sum(x.bytes for x in source.shapes if x.in_memory)
-        sliced = _sliced(body, number) if body else _sliced_by(row, number)
+        sliced = _sliced(module, body, number) if body else _sliced_by(row, number)
         read += whole if sliced is None else min(whole, sliced)
     written = sum(x.bytes for x in row.shapes if x.in_memory)
     if (update := _updated(body, row)) is not None:
@@ -187,8 +191,11 @@ def _moved(
     return read + written
 
 
-def _sliced(body: hlo.Computation, number: int) -> float | None:
-    """Returns what a fusion reads of an operand of which it takes only slices."""
+def _sliced(module: hlo.Module, body: hlo.Computation, number: int) -> float | None:
+    """Returns what a fusion reads of an operand of which it takes only slices.
+
+    Fusions within it may be those that slice.
+    """
     parameter = next(
         (
             row
@@ -209,9 +216,24 @@ def _sliced(body: hlo.Computation, number: int) -> float | None:
             read += user.bytes
         elif user.opcode == "dynamic-update-slice" and place == 0:
             continue  # Written in place.
+        elif (inner := _sliced_inside(module, user, parameter.name)) is not None:
+            read += inner
         else:
             return None
     return read
+
+
+def _sliced_inside(
+    module: hlo.Module, fusion: hlo.Instruction, operand: str
+) -> float | None:
+    """Returns what a fusion within a fusion reads of an operand that it slices."""
+    if fusion.opcode != "fusion":
+        return None
+    body = module.computations[fusion.called("calls")[0]]
+    places = [i for i, name in enumerate(fusion.operands) if name == operand]
+    parts = [_sliced(module, body, place) for place in places]
+    found = [part for part in parts if part is not None]
+    return sum(found) if len(found) == len(parts) else None
 
 
 def _sliced_by(row: hlo.Instruction, number: int) -> float | None:

@@ -138,3 +138,42 @@ def test_a_sum_over_devices_goes_round_twice():
 )
 def test_groups_are_read_in_all_their_spellings(text, size):
     assert traffic.group_size(text, 16) == size
+
+
+STACKED = """
+%take (p: bf16[24,64,32]) -> bf16[64,32] {
+  %p = bf16[24,64,32]{2,1,0} parameter(0)
+  %s = bf16[1,64,32]{2,1,0} slice(%p), slice={[3:4], [0:64], [0:32]}
+  ROOT %b = bf16[64,32]{1,0} bitcast(%s)
+}
+
+%layer (q: bf16[24,64,32], x: bf16[8,64]) -> bf16[8,32] {
+  %q = bf16[24,64,32]{2,1,0} parameter(0)
+  %x = bf16[8,64]{1,0} parameter(1)
+  %w = bf16[64,32]{1,0} fusion(%q), kind=kLoop, calls=%take
+  ROOT %y = bf16[8,32]{1,0} dot(%x, %w), lhs_contracting_dims={1}
+}
+
+ENTRY %main (a: bf16[24,64,32], b: bf16[8,64]) -> bf16[8,32] {
+  %a = bf16[24,64,32]{2,1,0} parameter(0)
+  %b = bf16[8,64]{1,0} parameter(1)
+  ROOT %out = bf16[8,32]{1,0} fusion(%a, %b), kind=kOutput, calls=%layer
+}
+"""
+
+PREFETCHED = """
+ENTRY %main (a: bf16[8,762,96]) -> bf16[8,191,96] {
+  %a = bf16[8,762,96]{2,1,0} parameter(0)
+  %begin = (bf16[8,762,96]{2,1,0}, bf16[8,191,96]{2,1,0:S(1)}, s32[]) slice-start(%a)
+  ROOT %end = bf16[8,191,96]{2,1,0:S(1)} slice-done(%begin)
+}
+"""
+
+
+def test_a_fusion_within_a_fusion_reads_the_slice_that_it_takes():
+    layer, given, made = 64 * 32 * 2, 8 * 64 * 2, 8 * 32 * 2
+    assert costs.memory_bytes(hlo.parse(STACKED)) == layer + given + made
+
+
+def test_a_slice_that_is_fetched_ahead_is_read_once():
+    assert costs.memory_bytes(hlo.parse(PREFETCHED)) == 8 * 191 * 96 * 2
