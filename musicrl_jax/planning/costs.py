@@ -21,7 +21,6 @@ FREE = frozenset(
         "partition-id",
         "replica-id",
         "iota",
-        "copy-start",
         "copy-done",
         "async-start",
         "async-update",
@@ -175,6 +174,8 @@ def _moved(
     if row.opcode == "slice-start":
         part = row.shapes[1]  # Beside it lies what it is a part of.
         return float(part.bytes * (1 + part.in_memory))
+    if row.opcode == "copy-start":  # Its shapes are the copy, the original and a flag.
+        return float(sum(shape.bytes for shape in row.shapes[:2] if shape.in_memory))
     inner = row.called("calls") if row.opcode == "fusion" else []
     body = module.computations.get(inner[0]) if inner else None
     read = 0.0

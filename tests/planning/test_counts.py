@@ -177,3 +177,14 @@ def test_a_fusion_within_a_fusion_reads_the_slice_that_it_takes():
 
 def test_a_slice_that_is_fetched_ahead_is_read_once():
     assert costs.memory_bytes(hlo.parse(PREFETCHED)) == 8 * 191 * 96 * 2
+
+
+def test_a_copy_to_fast_memory_is_read_once():
+    copied = """
+ENTRY %main (a: bf16[8,96]) -> bf16[8,96] {
+  %a = bf16[8,96]{1,0} parameter(0)
+  %begin = (bf16[8,96]{1,0:S(1)}, bf16[8,96]{1,0}, u32[]) copy-start(%a)
+  ROOT %end = bf16[8,96]{1,0:S(1)} copy-done(%begin)
+}
+"""
+    assert costs.memory_bytes(hlo.parse(copied)) == 8 * 96 * 2
