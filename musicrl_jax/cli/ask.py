@@ -49,6 +49,22 @@ MinSeconds = Annotated[
         show_default="5.0",
     ),
 ]
+UsedSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds", help="Of each recording that are used.", show_default="20.0"
+    ),
+]
+MaxBadShare = Annotated[
+    float | None,
+    typer.Option(
+        "--max_bad_share",
+        min=0,
+        max=1,
+        help="Of the rows; beyond it, it fails.",
+        show_default="0.05",
+    ),
+]
 
 
 def preferences(
@@ -107,22 +123,8 @@ def votes(
     licence: Licence = None,
     licences: Licences = None,
     min_seconds: MinSeconds = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--seconds", help="Of each recording that are used.", show_default="20.0"
-        ),
-    ] = None,
-    max_bad_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max_bad_share",
-            min=0,
-            max=1,
-            help="Of the rows; beyond it, it fails.",
-            show_default="0.05",
-        ),
-    ] = None,
+    seconds: UsedSeconds = None,
+    max_bad_share: MaxBadShare = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     json: options.Json = False,

@@ -1,11 +1,14 @@
 """Commands that judge finished runs: `select` and `report`."""
 
 import pathlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from musicrl_jax.cli import options, output
+
+if TYPE_CHECKING:
+    from musicrl_jax.runs import select_policy
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Directory of a run.")]
 
@@ -46,22 +49,20 @@ def select(
     from musicrl_jax.runs import select_policy
 
     found = select_policy.select(run, kl_budget=kl_budget, score=score, out=out)
-    if json:
-        output.show(found, as_json=True)
-        return
+    output.show(found if json else _in_words(found), as_json=json)
+
+
+def _in_words(found: "select_policy.Selected") -> dict[str, str | int]:
     second = found.runner_up
-    output.show(
-        {
-            "step": found.step,
-            "reason": found.reason,
-            "KL": f"{found.kl:.4g} nats per clip from {found.kl_ref}",
-            "runner-up": "none"
-            if second is None
-            else f"step {second.step} ({second.value:.4g}, {second.kl:.4g} nats)",
-            "policy": found.exported or found.policy or "not kept",
-        },
-        as_json=False,
-    )
+    return {
+        "step": found.step,
+        "reason": found.reason,
+        "KL": f"{found.kl:.4g} nats per clip from {found.kl_ref}",
+        "runner-up": "none"
+        if second is None
+        else f"step {second.step} ({second.value:.4g}, {second.kl:.4g} nats)",
+        "policy": found.exported or found.policy or "not kept",
+    }
 
 
 def report(

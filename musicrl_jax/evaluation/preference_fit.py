@@ -116,15 +116,12 @@ def fit(
     Raises:
       InputError: where the numbers differ, there is no pair, or a score is not finite.
     """
-    preferred, other = (np.asarray(x, np.float64) for x in (preferred, other))
     if not len(preferred) == len(other) == len(first) or not len(first):
         raise errors.InputError(
             "Each pair needs two scores and a side; got "
             f"{len(preferred)}, {len(other)} and {len(first)}. Score the same pairs."
         )
-    margin = preferred - other
-    if not np.isfinite(margin).all():
-        raise errors.InputError("Scores must be finite; got NaN or infinity.")
+    margin = _margins(preferred, other)
     right = outcomes(preferred, other)
     found = by_margin(margin, bins)
     errors_of_bins = [abs(one.confidence - one.accuracy) for one in found]
@@ -146,6 +143,15 @@ def fit(
         else (accuracy.share - CHANCE) / (ceiling - CHANCE),
         bins=found,
     )
+
+
+def _margins(
+    preferred: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"]
+) -> Float[np.ndarray, " p"]:
+    margin = np.asarray(preferred, np.float64) - np.asarray(other, np.float64)
+    if not np.isfinite(margin).all():
+        raise errors.InputError("Scores must be finite; got NaN or infinity.")
+    return margin
 
 
 def outcomes(

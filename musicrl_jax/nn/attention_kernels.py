@@ -187,7 +187,7 @@ def _splash_on_tpu(
 
     `einsum` also takes masks that depend on the clips: splash plans its blocks ahead.
     """
-    if isinstance(mask, jax.Array):
+    if not isinstance(mask, PrefixWindow | None):
         return einsum(queries, keys, values, mask)
     return jax.lax.platform_dependent(
         queries,

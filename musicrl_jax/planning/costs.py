@@ -172,8 +172,8 @@ def _moved(
     module: hlo.Module, computation: hlo.Computation, row: hlo.Instruction
 ) -> float:
     if row.opcode == "slice-start":
-        part = row.shapes[1]  # Beside it lies what it is a part of.
-        return float(part.bytes * (1 + part.in_memory))
+        whole, part = row.shapes[:2]
+        return float(part.bytes * (whole.in_memory + part.in_memory))
     if row.opcode == "copy-start":  # Its shapes are the copy, the original and a flag.
         return float(sum(shape.bytes for shape in row.shapes[:2] if shape.in_memory))
     inner = row.called("calls") if row.opcode == "fusion" else []
