@@ -138,6 +138,7 @@ CONFIGURABLES = {
     "AdversarialConfig": "pretraining.adversarial_config",
     "Augmentation": "models.mulan.objective",
     "CaptionMixtureConfig": "runs.caption_mixture",
+    "BagConfig": "models.semantic.bag_tuning",
     "BenchConfig": "runs.bench_work",
     "BenchSoundStormConfig": "runs.bench_soundstorm",
     "CaptionPoolConfig": "runs.caption_pool",

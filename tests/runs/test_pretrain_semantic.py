@@ -10,6 +10,7 @@ import pytest
 from musicrl_jax.audio import waveform
 from musicrl_jax.core import errors, writers
 from musicrl_jax.data import manifest
+from musicrl_jax.models.semantic import bag_tuning
 from musicrl_jax.models.semantic import config as semantic_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop
@@ -69,6 +70,7 @@ def settings(corpus, folder, name="run", **changes):
         "batch_size": 8,
         "crop_frames": 12,
         "cluster_steps": 4,
+        "bags": bag_tuning.BagConfig(steps=4, batch_size=4, crop_frames=20),
     }
     return pretrain_semantic.PretrainSemanticConfig(**(fields | changes))
 
@@ -91,12 +93,24 @@ def test_clips_become_a_conformer_tokenizer_with_figures(corpus, tmp_path):
     rows = writers.read_json_lines(tmp_path / "run" / "clusters.jsonl")
     assert [row["step"] for row in rows] == [2, 4]
     assert all(0 < row["inertia"] < 8 for row in rows)
-    assert [done for done, _ in seen] == [2, 4, 2, 4]
-    assert "inertia" in seen[-1][1]
+    assert [done for done, _ in seen] == [2, 4, 2, 4, 2, 4]
+    assert "inertia" in seen[3][1]
+    assert "loss/bags" in seen[-1][1]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [3, 7], ids=["training", "clustering"])
+def test_tuning_moves_clusters_and_none_leaves_them(corpus, tmp_path):
+    plain = settings(corpus, tmp_path, "plain", bags=bag_tuning.BagConfig())
+    _, without = pretrain_semantic.load(pretrain_semantic.run(plain))
+    _, tuned = pretrain_semantic.load(pretrain_semantic.run(settings(corpus, tmp_path)))
+    lengths = np.linalg.norm(tuned["centroids"], axis=-1)
+    np.testing.assert_allclose(lengths, SIZES.width**0.5, rtol=1e-3)
+    assert np.ptp(np.linalg.norm(without["centroids"], axis=-1)) > 0.01
+    assert not (tmp_path / "plain" / "bags").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [3, 7, 11], ids=["training", "clustering", "tuning"])
 def test_stopped_run_goes_on_to_the_same_weights_file(corpus, tmp_path, steps):
     whole = pretrain_semantic.run(settings(corpus, tmp_path, "whole"))
     asked = iter([False] * (steps - 1) + [True])
@@ -114,5 +128,8 @@ def test_settings_that_cannot_be_are_refused(corpus, tmp_path):
         settings(corpus, tmp_path, cluster_steps=0)
     with pytest.raises(errors.InputError, match=r"clips of 1\.04 s"):
         pretrain_semantic.run(settings(corpus, tmp_path, crop_frames=26))
+    longer = bag_tuning.BagConfig(steps=1, batch_size=4, crop_frames=26)
+    with pytest.raises(errors.InputError, match=r"clips of 1\.04 s"):
+        pretrain_semantic.run(settings(corpus, tmp_path, bags=longer))
     with pytest.raises(errors.InputError, match="must be a readable UTF-8 file"):
         pretrain_semantic.run(settings(tmp_path / "none.jsonl", tmp_path))
