@@ -10,7 +10,9 @@ from musicrl_jax.cli import options, output, running
 def plan(
     topology: Annotated[
         str | None,
-        typer.Option("--topology", help="Of the learner, such as v5e:4x4 or h100:8."),
+        typer.Option(
+            "--topology", help="Of the learner (of one slice): v5e:4x4, or h100:8."
+        ),
     ] = None,
     program: Annotated[
         list[str] | None,

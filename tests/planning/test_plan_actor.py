@@ -50,6 +50,15 @@ def musiclm(config):
     )
 
 
+def preference(config):
+    """Returns the preference model's: the trunk, and a layer on means and spreads."""
+    layout, depth = config.layout, config.musiclm.depth_width
+    tokens = layout.tokens_per_frame
+    heads = tokens * layout.vocabulary_size * depth
+    pooled = 2 * (config.musiclm.width + tokens * depth)
+    return musiclm(config) - heads + pooled * config.preference.hidden
+
+
 def soundstorm(sizes):
     """Returns SoundStorm's: two MLPs, attention and a gated convolution a block."""
     block = 2 * 2 * sizes.mlp_ratio + 4 + 3
@@ -65,10 +74,7 @@ def test_networks_hold_what_their_parameters_take(base):
     assert held["fine stage"] == pytest.approx(
         4 * soundstorm(base.soundstorm), rel=0.01
     )
-    # The preference model has the policy's trunk in float32, and small heads.
-    heads = 4 * base.layout.tokens_per_frame * 1024 * base.musiclm.depth_width
-    trunk = 2 * held["policy"] - heads
-    assert held["preference"] == pytest.approx(trunk, rel=0.01)
+    assert held["preference"] == pytest.approx(4 * preference(base), rel=0.01)
     # BERT-base in words and a transformer over audio: 2 x 12 layers of 12 width^2.
     assert held["mulan"] >= 4 * (2 * 12 * 12 * 768**2 + 30522 * 768)
 
