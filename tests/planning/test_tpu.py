@@ -87,12 +87,15 @@ SMALL = (
 
 
 def test_only_gradients_cross_between_slices():
-    _, row = planned("v5e:2x2", 16, "update", *SMALL)
+    config, row = planned("v5e:2x2", 16, "update", *SMALL)
     assert (row.topology.slices, row.topology.chips) == (2, 8)
     assert row.mesh["slice"] == 2
-    # Policy and value in float32, cut over a slice's chips; two slices swap them.
-    gradients = 2 * 4 * row.parameters / 4
-    assert row.needs.sent_between_slices == pytest.approx(gradients, rel=0.1)
+    # Policy and value, of which V lacks the heads, cut over a slice's chips: two slices
+    # swap their parts, some in bfloat16 and some in float32.
+    heads = config.layout.tokens_per_frame * 256 * config.layout.vocabulary_size
+    part = (2 * row.parameters - heads) / 4
+    assert 2 * part <= row.needs.sent_between_slices <= 4 * part
+    assert row.estimate.bound == "network between slices"
     assert row.needs.arguments == pytest.approx(28 * row.parameters / 4, rel=0.1)
 
 
