@@ -14,8 +14,17 @@ from musicrl_jax.planning import tpu_topology
 
 _GB = 1e9
 _GIB = float(2**30)
-_ALONE = {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
-"""Without a TPU there is no metadata server to ask, and no chip to be alone on."""
+_ALONE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-8",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+}
+"""Without a TPU there is no metadata server to ask, and no chip to be alone on.
+
+libtpu prints errors about a machine of no type and no name; those given here do not
+limit what it compiles for.
+"""
 _LOG_LEVEL = {"TPU_MIN_LOG_LEVEL": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
