@@ -30,7 +30,7 @@ FREE = frozenset(
 )
 """Opcodes that move nothing themselves."""
 
-SLICES = frozenset({"slice", "dynamic-slice"})
+SLICES = frozenset({"slice", "dynamic-slice", "gather"})
 """Opcodes that read of their first operand only what they return."""
 
 ATTENTION_PRODUCTS = {"fwd": 2, "dq": 3, "dkv": 4}

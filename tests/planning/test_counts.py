@@ -102,6 +102,18 @@ ENTRY %main (a: f32[24,1000]) -> f32[1,1000] {
     assert costs.memory_bytes(hlo.parse(text)) == 2 * 4000
 
 
+def test_rows_of_a_table_cost_the_rows():
+    text = """
+HloModule m
+ENTRY %main (a: f32[900,64], i: s32[8,1]) -> f32[8,64] {
+  %a = f32[900,64]{1,0} parameter(0)
+  %i = s32[8,1]{1,0} parameter(1)
+  ROOT %g = f32[8,64]{1,0} gather(%a, %i), offset_dims={1}, slice_sizes={1,64}
+}
+"""
+    assert costs.memory_bytes(hlo.parse(text)) == 2 * 8 * 64 * 4 + 8 * 4
+
+
 def over_four(function, spec_in, spec_out, shape):
     mesh = sharding.make_mesh(sharding.MeshConfig(data=1, fsdp=4))
     lay = [NamedSharding(mesh, spec) for spec in (spec_in, spec_out)]
