@@ -124,7 +124,6 @@ class Row:
     def short(self) -> dict[str, str]:
         """Returns a row for people: of each chip, in GB, TFLOP and seconds."""
         needs, estimate, chip = self.needs, self.estimate, self.topology.chip
-        mesh = "x".join(str(size) for size in self.mesh.values() if size > 1) or "1"
         clips = f"{self.clips}" + (f" in {self.parts}" if self.parts > 1 else "")
         sent = f"{needs.sent_bytes / GB:.1f}"
         if self.topology.slices > 1:
@@ -132,18 +131,18 @@ class Row:
         return {
             "program": self.program,
             "topology": f"{self.topology.name}, {self.topology.hosts} hosts",
-            "mesh": mesh,
+            "mesh": plan_programs.mesh_text(self.mesh),
             "clips": clips,
             "arguments": f"{needs.arguments / GB:.2f}",
             "outputs": f"{needs.outputs / GB:.2f}",
             "temporaries": f"{needs.temporaries / GB:.2f}",
             "peak of GB": f"{needs.peak / GB:.1f} of {chip.memory / GB:.1f}",
             "fits": "yes" if self.fits else "NO",
-            "TFLOP": f"{needs.flops / 1e12:.1f}",
+            "TFLOP": f"{needs.flops / 1e12:.3g}",
             "read+written GB": f"{needs.memory_bytes / GB:.0f}",
             "sent GB": sent,
             "collectives": str(sum(needs.collectives.values())),
-            "least s (estimate)": f"{estimate.seconds:.2f}, {estimate.bound}",
+            "least s (estimate)": f"{estimate.seconds:.3g}, {estimate.bound}",
             "tokens/s": f"{self.tokens / estimate.seconds:.3g}",
             "MFU <=": f"{estimate.mfu_ceiling:.0%}",
         }

@@ -66,6 +66,11 @@ def mesh_of(config: plan_config.PlanConfig, program: str) -> sharding.MeshConfig
     return config.mesh if program == "update" else sharding.MeshConfig(data=-1)
 
 
+def mesh_text(mesh: Mapping[str, int]) -> str:
+    """Returns the axes of a mesh that are longer than 1, such as "fsdp 16"."""
+    return ", ".join(f"{axis} {size}" for axis, size in mesh.items() if size > 1) or "1"
+
+
 def _update(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
     policy = musiclm.make_policy(config.musiclm, config.layout)
     value = musiclm.make_value(config.musiclm, config.layout)

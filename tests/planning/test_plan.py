@@ -43,6 +43,7 @@ def test_a_program_that_does_not_fit_says_by_how_much():
     assert not large.fits
     assert large.advice.startswith("3.8 GB too much a chip. Raise LearnerConfig.micro")
     assert large.short()["fits"] == "NO"
+    assert large.short()["mesh"] == "fsdp 16"
 
 
 def test_all_figures_have_names():
