@@ -10,7 +10,9 @@ from musicrl_jax.cli import options, output, running
 def plan(
     topology: Annotated[
         str | None,
-        typer.Option("--topology", help="Of the learner, such as v5e:4x4 or h100:8."),
+        typer.Option(
+            "--topology", help="Of the learner (of one slice): v5e:4x4, or h100:8."
+        ),
     ] = None,
     program: Annotated[
         list[str] | None,
@@ -18,7 +20,7 @@ def plan(
     ] = None,
     search: Annotated[
         bool,
-        typer.Option("--search", help="Try meshes and batches of the update."),
+        typer.Option("--search", help="Try meshes and parts of the update's batch."),
     ] = False,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
@@ -27,7 +29,8 @@ def plan(
     """Say what a run's programs need of devices that are not here.
 
     For TPUs they are compiled; for GPUs (a100, h100 or h200, as in h100:8) and CPUs
-    (cpu:1) they are lowered, which tells no temporaries and no traffic.
+    (cpu:1) they are lowered, which tells no temporaries and no traffic. A search keeps
+    the batch, and the mesh axes that are not -1.
     """
     fields: dict[str, Any] = {
         "topology": topology,
@@ -39,7 +42,8 @@ def plan(
     if json:
         output.show([row.fields() for row in found], as_json=True)
         return
-    output.show([row.short() for row in found], as_json=False)
+    table = [row.short() for row in found]
+    output.show([cells for cells in table if cells], as_json=False)
     for line in [row.advice for row in found if row.advice]:
         output.show(line, as_json=False)
     if search:

@@ -29,7 +29,8 @@ class ConformerConfig:
       reach: frames that attention sees on either side; 0 for all.
       mlp_ratio: hidden features of each of a block's two MLPs over `width`.
       dtype: "float32" or "bfloat16", of activations; parameters stay float32.
-      attention: kernel of whole sequences, one of `nn.attention_kernels`.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`; with a reach
+        there is one only, `einsum`.
       scan: whether layers run as a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes the layers' activations.
     """
@@ -50,6 +51,12 @@ class ConformerConfig:
         if self.reach < 0:
             raise errors.InputError(
                 f"ConformerConfig.reach must be 0 or more; got {self.reach}."
+            )
+        if self.reach and self.attention != "einsum":
+            raise errors.InputError(
+                "Attention that reaches some frames only must be 'einsum': other "
+                f"kernels take whole sequences; got {self.attention!r} and a reach of "
+                f"{self.reach}. Set attention to 'einsum' or the window to 0."
             )
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise errors.InputError(

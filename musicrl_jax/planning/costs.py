@@ -3,9 +3,7 @@
 import math
 import re
 
-import numpy as np
-
-from musicrl_jax.planning import hlo
+from musicrl_jax.planning import convolutions, hlo
 
 FREE = frozenset(
     {
@@ -26,11 +24,13 @@ FREE = frozenset(
         "async-update",
         "async-done",
         "slice-done",
+        "send-done",
+        "recv-done",
     }
 )
 """Opcodes that move nothing themselves."""
 
-SLICES = frozenset({"slice", "dynamic-slice"})
+SLICES = frozenset({"slice", "dynamic-slice", "gather"})
 """Opcodes that read of their first operand only what they return."""
 
 ATTENTION_PRODUCTS = {"fwd": 2, "dq": 3, "dkv": 4}
@@ -40,9 +40,7 @@ FEWEST_AXES = 4
 """Queries, keys and values of several clips have them; what a mask hides has fewer."""
 
 _SPLASH = re.compile(r"splash_m[hq]a_(fwd|dq|dkv)_")
-_WINDOW = re.compile(r"window=\{([^}]*)\}")
 _LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
-_GROUPS = re.compile(r"feature_group_count=(\d+)")
 
 
 def flops(module: hlo.Module) -> float:
@@ -93,46 +91,17 @@ def _convolution(computation: hlo.Computation, row: hlo.Instruction) -> float:
         return 0.0
     left, kernel = _operand(computation, row, 0), _operand(computation, row, 1)
     spatial = sorted(x for x in labels.group(1) if x.isdigit())
-    groups = _GROUPS.search(row.attributes)
     total = 2.0 * _length(row.shapes[0], labels.group(3), "b")
     total *= _length(row.shapes[0], labels.group(3), "f")
+    # Input features of the kernel are those of one group.
     total *= _length(kernel, labels.group(2), "i")
-    window = _window(row.attributes, len(spatial))
-    for number, axis in enumerate(spatial):
-        total *= _taps(
+    moves = convolutions.windows(row.attributes, len(spatial))
+    for window, axis in zip(moves, spatial, strict=True):
+        total *= window.taps(
             _length(left, labels.group(1), axis),
             _length(row.shapes[0], labels.group(3), axis),
-            {name: values[number] for name, values in window.items()},
         )
-    del groups  # Input features of the kernel are those of one group already.
     return total
-
-
-def _taps(size: int, outputs: int, window: dict[str, tuple[int, int]]) -> int:
-    """Returns pairs (output place, tap) of one axis that meet an input element."""
-    place = np.arange(outputs)[:, None] * window["stride"][0] - window["pad"][0]
-    place = place + np.arange(window["size"][0])[None] * window["rhs_dilate"][0]
-    dilation = window["lhs_dilate"][0]
-    inside = (place >= 0) & (place <= (size - 1) * dilation)
-    return int(np.count_nonzero(inside & (place % dilation == 0)))
-
-
-def _window(attributes: str, axes: int) -> dict[str, list[tuple[int, int]]]:
-    """Returns the fields of `window={...}` for each spatial axis."""
-    found = {
-        "size": [(1, 1)] * axes,
-        "stride": [(1, 1)] * axes,
-        "pad": [(0, 0)] * axes,
-        "lhs_dilate": [(1, 1)] * axes,
-        "rhs_dilate": [(1, 1)] * axes,
-    }
-    match = _WINDOW.search(attributes)
-    for field in match.group(1).split() if match else ():
-        name, values = field.split("=")
-        if name in found:
-            parts = [[int(v) for v in one.split("_")] for one in values.split("x")]
-            found[name] = [(part[0], part[-1]) for part in parts]
-    return found
 
 
 def _length(shape: hlo.Shape, labels: str, axis: str) -> int:
@@ -174,6 +143,8 @@ def _moved(
     if row.opcode == "slice-start":
         whole, part = row.shapes[:2]
         return float(part.bytes * (whole.in_memory + part.in_memory))
+    if row.opcode in ("send", "recv"):  # The array, and what tells that it is done.
+        return float(row.shapes[0].bytes)
     if row.opcode == "copy-start":  # Its shapes are the copy, the original and a flag.
         return float(sum(shape.bytes for shape in row.shapes[:2] if shape.in_memory))
     inner = row.called("calls") if row.opcode == "fusion" else []

@@ -12,7 +12,7 @@ import jax
 from jax.extend import core as jax_core
 
 from musicrl_jax.core import arrays, errors
-from musicrl_jax.planning import chips
+from musicrl_jax.planning import chips, convolutions
 
 Variable = Any
 """A variable of a traced program."""
@@ -150,10 +150,26 @@ def _dot(equation: jax_core.JaxprEqn) -> float:
 
 
 def _convolution(equation: jax_core.JaxprEqn) -> float:
-    numbers = equation.params["dimension_numbers"]
-    kernel = _shape(equation.invars[1])
-    taps = math.prod(kernel) / kernel[numbers.rhs_spec[0]]
-    return 2.0 * _size(equation) * taps / math.prod(equation.params["lhs_dilation"])
+    """Counts the taps that meet an input element, not those on padding."""
+    params = equation.params
+    numbers = params["dimension_numbers"]
+    left, kernel = (_shape(variable) for variable in equation.invars)
+    out = _shape(equation.outvars[0])
+    # Clips, output features, and the input features of one group.
+    total = 2.0 * out[numbers.out_spec[0]] * out[numbers.out_spec[1]]
+    total *= kernel[numbers.rhs_spec[1]]
+    for axis, padding in enumerate(params["padding"]):
+        window = convolutions.Window(
+            size=kernel[numbers.rhs_spec[2 + axis]],
+            stride=params["window_strides"][axis],
+            pad=padding[0],
+            lhs_dilate=params["lhs_dilation"][axis],
+            rhs_dilate=params["rhs_dilation"][axis],
+        )
+        total *= window.taps(
+            left[numbers.lhs_spec[2 + axis]], out[numbers.out_spec[2 + axis]]
+        )
+    return total
 
 
 def _size(equation: jax_core.JaxprEqn) -> int:

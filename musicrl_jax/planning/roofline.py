@@ -21,9 +21,11 @@ class Needs:
       code: bytes of the program.
       flops: of matrix products.
       memory_bytes: read from and written to main memory.
-      sent_bytes: sent to other chips.
-      collectives: kind -> how many run.
+      sent_bytes: sent to other chips of the slice.
+      sent_between_slices: sent to other slices.
+      collectives: kind -> how many run within the slice.
       largest_gather: bytes of the largest result of an all-gather.
+      gathers: what all-gathers make, each shape once, the largest first.
     """
 
     arguments: int
@@ -35,6 +37,8 @@ class Needs:
     sent_bytes: float
     collectives: dict[str, int]
     largest_gather: int
+    gathers: tuple[hlo.Shape, ...] = ()
+    sent_between_slices: float = 0.0
 
     @property
     def peak(self) -> int:
@@ -42,8 +46,8 @@ class Needs:
         return self.arguments + self.outputs + self.temporaries + self.code
 
 
-def measure(compiled: Compiled, chips: int) -> Needs:
-    """Reads what a program compiled for `chips` chips needs of each."""
+def measure(compiled: Compiled, chips: int, slices: int = 1) -> Needs:
+    """Reads what a program compiled for `slices` slices of `chips` needs of a chip."""
     memory: Any = compiled.memory_analysis()
     module = hlo.parse(compiled.as_text() or "")
     found = traffic.collectives(module, chips)
@@ -61,6 +65,8 @@ def measure(compiled: Compiled, chips: int) -> Needs:
         sent_bytes=sum((one.sent_bytes for one in found), 0.0),
         collectives=dict(kinds),
         largest_gather=max(gathers, default=0),
+        gathers=tuple(traffic.gathers(found)),
+        sent_between_slices=traffic.sent_between_slices(module, slices),
     )
 
 
@@ -72,6 +78,7 @@ class Estimate:
       compute: FLOPs over the peak.
       memory: bytes over the bandwidth of memory.
       network: bytes sent over the bandwidth of all links.
+      slices: bytes sent between slices over the bandwidth of that network.
       useful: compute seconds of the work that the mathematics needs.
     """
 
@@ -79,21 +86,27 @@ class Estimate:
     memory: float
     network: float
     useful: float
+    slices: float = 0.0
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Seconds by what takes them."""
+        return {
+            "compute": self.compute,
+            "memory": self.memory,
+            "network": self.network,
+            "network between slices": self.slices,
+        }
 
     @property
     def seconds(self) -> float:
-        """The largest of the three: all others hide behind it at best."""
-        return max(self.compute, self.memory, self.network)
+        """The largest of them: all others hide behind it at best."""
+        return max(self.limits.values())
 
     @property
     def bound(self) -> str:
         """What limits the program."""
-        named = {
-            "compute": self.compute,
-            "memory": self.memory,
-            "network": self.network,
-        }
-        return max(named, key=lambda name: named[name])
+        return max(self.limits, key=lambda name: self.limits[name])
 
     @property
     def mfu_ceiling(self) -> float:
@@ -107,5 +120,12 @@ def estimate(needs: Needs, chip: chip_table.Chip, useful_flops: float) -> Estima
         compute=needs.flops / chip.flops,
         memory=needs.memory_bytes / chip.memory_bandwidth,
         network=needs.sent_bytes / chip.link_bandwidth,
+        slices=_between(needs, chip),
         useful=useful_flops / chip.flops,
     )
+
+
+def _between(needs: Needs, chip: chip_table.Chip) -> float:
+    """Returns the seconds between slices; 0 where nothing is sent there."""
+    sent = needs.sent_between_slices
+    return sent / chip.slice_bandwidth if sent else 0.0

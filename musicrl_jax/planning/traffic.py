@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 
 from musicrl_jax.planning import hlo
 
@@ -17,6 +18,9 @@ _LISTED = re.compile(r"replica_groups=\{\{([\d,]+)\}")
 _IOTA = re.compile(r"replica_groups=\[(\d+),(\d+)\]<=")
 _MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}")
 _CHANNEL = re.compile(r"channel_id=(\d+)")
+_BETWEEN = 'handler_name="xla_megascale_runtime"'
+"""Marks what the TPU compiler hands to the network between slices."""
+_TRANSFER = re.compile(r'_xla_megascale_transfer_type="(\w+)"')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,38 @@ def collectives(module: hlo.Module, chips: int) -> list[Collective]:
             if one.group > 1 and (key not in found or found[key].times < times):
                 found[key] = one
     return sorted(found.values(), key=lambda x: -x.sent_bytes)
+
+
+def sent_between_slices(module: hlo.Module, slices: int) -> float:
+    """Returns the bytes that a chip sends to other slices.
+
+    Collectives across slices are done in two parts: within each slice as all others,
+    then chip by chip with those in the same place of the other slices. The second is a
+    ring of `slices` here; transfers of other kinds count once.
+    """
+    share = (slices - 1) / slices
+    factors = {
+        "ALL_REDUCE": 2 * share,
+        "ALL_GATHER": float(slices - 1),
+        "REDUCE_SCATTER": share,
+        "ALL_TO_ALL": share,
+    }
+    total = 0.0
+    for computation, times in module.executed():
+        for row in computation.instructions.values():
+            if row.opcode != "send" or _BETWEEN not in row.attributes:
+                continue
+            kind = _TRANSFER.search(row.attributes)
+            factor = factors.get(kind.group(1), 1.0) if kind else 1.0
+            total += times * row.shapes[0].bytes * factor
+    return total
+
+
+def gathers(found: Sequence[Collective]) -> list[hlo.Shape]:
+    """Returns what all-gathers make on a chip, each shape once, the largest first."""
+    made = [one.shapes for one in found if one.kind == "all-gather"]
+    distinct = dict.fromkeys(shape for shapes in made for shape in shapes)
+    return sorted(distinct, key=lambda shape: -shape.bytes)
 
 
 def _results(row: hlo.Instruction, kind: str) -> tuple[hlo.Shape, ...]:

@@ -1,7 +1,7 @@
 """Plans a run before a pod is rented: compiles its programs for a named topology.
 
 Required: nothing. Commonly overridden: `.topology`, `LearnerConfig.batch_clips`,
-`LearnerConfig.microbatches`, `MeshConfig.fsdp`.
+`LearnerConfig.microbatches`, `MeshConfig.fsdp`, `MeshConfig.slices`.
 
 The learner's update, the actors' sampling loop and their reward pass are the programs
 that run, compiled by the TPU compiler on this machine, which needs no TPU. Bytes and
@@ -14,7 +14,13 @@ from typing import Any
 
 from musicrl_jax.core import sharding
 from musicrl_jax.planning import chips, lowered, roofline
-from musicrl_jax.runs import musiclm_flops, plan_config, plan_lowered, plan_programs
+from musicrl_jax.runs import (
+    musiclm_flops,
+    plan_actor,
+    plan_config,
+    plan_lowered,
+    plan_programs,
+)
 
 GB = 1e9
 Progress = Callable[[int, int], None]
@@ -33,6 +39,7 @@ class Row:
       parameters: that it reads.
       tokens: of its clips.
       mesh: chips along each axis.
+      parts: that the clips are taken in, one after another.
     """
 
     program: str
@@ -43,11 +50,13 @@ class Row:
     parameters: int
     tokens: int
     mesh: Mapping[str, int]
+    parts: int = 1
 
     note = (
         "Bytes and FLOPs are read from the compiled program; seconds are estimates: "
-        "the largest of compute, memory and network time at the chip's limits. Splash "
-        "attention counts as if its mask hid nothing."
+        "the largest of compute, memory and network time (within a slice and between "
+        "slices) at the chip's limits. Splash attention counts as if its mask hid "
+        "nothing."
     )
 
     @property
@@ -74,8 +83,8 @@ class Row:
         axes = ("data", "fsdp", "tensor")
         sizes = ", ".join(f"MeshConfig.{axis}={self.mesh[axis]}" for axis in axes)
         return (
-            f"Recommended: {sizes}, and LearnerConfig.batch_clips={self.clips} in one "
-            f"part, or {self.clips} times LearnerConfig.microbatches."
+            f"Recommended: {sizes} and LearnerConfig.microbatches={self.parts}, for "
+            f"LearnerConfig.batch_clips={self.clips}."
         )
 
     def fields(self) -> dict[str, Any]:
@@ -84,11 +93,13 @@ class Row:
         return {
             "program": self.program,
             "topology": self.topology.name,
+            "slices": self.topology.slices,
             "chips": self.topology.chips,
             "hosts": self.topology.hosts,
             "parameters": self.parameters,
             "mesh": dict(self.mesh),
             "clips": self.clips,
+            "parts": self.parts,
             "argument_bytes": needs.arguments,
             "output_bytes": needs.outputs,
             "temporary_bytes": needs.temporaries,
@@ -101,13 +112,10 @@ class Row:
             "flops": needs.flops,
             "memory_bytes": needs.memory_bytes,
             "sent_bytes": needs.sent_bytes,
+            "sent_between_slices_bytes": needs.sent_between_slices,
             "collectives": needs.collectives,
             "largest_gather_bytes": needs.largest_gather,
-            "estimated_seconds": {
-                "compute": estimate.compute,
-                "memory": estimate.memory,
-                "network": estimate.network,
-            },
+            "estimated_seconds": estimate.limits,
             "bound": estimate.bound,
             "estimated_tokens_per_second": self.tokens / estimate.seconds,
             "mfu_ceiling": estimate.mfu_ceiling,
@@ -116,22 +124,25 @@ class Row:
     def short(self) -> dict[str, str]:
         """Returns a row for people: of each chip, in GB, TFLOP and seconds."""
         needs, estimate, chip = self.needs, self.estimate, self.topology.chip
-        mesh = "x".join(str(size) for size in self.mesh.values() if size > 1) or "1"
+        clips = f"{self.clips}" + (f" in {self.parts}" if self.parts > 1 else "")
+        sent = f"{needs.sent_bytes / GB:.1f}"
+        if self.topology.slices > 1:
+            sent += f", {needs.sent_between_slices / GB:.1f} between slices"
         return {
             "program": self.program,
             "topology": f"{self.topology.name}, {self.topology.hosts} hosts",
-            "mesh": mesh,
-            "clips": str(self.clips),
+            "mesh": plan_programs.mesh_text(self.mesh),
+            "clips": clips,
             "arguments": f"{needs.arguments / GB:.2f}",
             "outputs": f"{needs.outputs / GB:.2f}",
             "temporaries": f"{needs.temporaries / GB:.2f}",
             "peak of GB": f"{needs.peak / GB:.1f} of {chip.memory / GB:.1f}",
             "fits": "yes" if self.fits else "NO",
-            "TFLOP": f"{needs.flops / 1e12:.1f}",
+            "TFLOP": f"{needs.flops / 1e12:.3g}",
             "read+written GB": f"{needs.memory_bytes / GB:.0f}",
-            "sent GB": f"{needs.sent_bytes / GB:.1f}",
+            "sent GB": sent,
             "collectives": str(sum(needs.collectives.values())),
-            "least s (estimate)": f"{estimate.seconds:.2f}, {estimate.bound}",
+            "least s (estimate)": f"{estimate.seconds:.3g}, {estimate.bound}",
             "tokens/s": f"{self.tokens / estimate.seconds:.3g}",
             "MFU <=": f"{estimate.mfu_ceiling:.0%}",
         }
@@ -139,32 +150,49 @@ class Row:
 
 def run(
     config: plan_config.PlanConfig, progress: Progress | None = None
-) -> Sequence[Row | plan_lowered.Row]:
+) -> Sequence[Row | plan_lowered.Row | plan_actor.Row]:
     """Compiles each program, or lowers it for GPUs and CPUs; returns what each needs.
+
+    What an actor holds over all its programs comes last, where those are compiled.
 
     Raises:
       InputError: without the TPU compiler, or where the batch does not fit the mesh.
     """
-    rows: list[Row | plan_lowered.Row] = []
     devices = lowered.parse(config.topology)
-    for number, program in enumerate(config.programs):
+    programs = config.programs or plan_config.PROGRAMS
+    rows: list[Row | plan_lowered.Row] = []
+    for number, program in enumerate(programs):
+        if progress is not None:
+            progress(number, len(programs))
         if devices is None:
             rows.append(plan(config, program))
         else:
             rows.append(plan_lowered.plan(config, program, devices))
-        if progress is not None:
-            progress(number + 1, len(config.programs))
-    return rows
+    if progress is not None:
+        progress(len(programs), len(programs))
+    return [*rows, *_whole_actor(config, rows)]
+
+
+def _whole_actor(
+    config: plan_config.PlanConfig, rows: Sequence[Row | plan_lowered.Row]
+) -> list[plan_actor.Row]:
+    """Returns what an actor holds over all programs, where those were compiled."""
+    made = {row.program: row for row in rows if isinstance(row, Row)}
+    if not made.keys() >= plan_actor.PROGRAMS.keys():
+        return []
+    needs = {name: made[name].needs for name in plan_actor.PROGRAMS}
+    return [plan_actor.plan(config, made["sample"].topology, needs)]
 
 
 def plan(config: plan_config.PlanConfig, program: str) -> Row:
     """Compiles one program and measures what it needs."""
-    learner = chips.parse(config.topology)
+    learner = chips.parse(config.topology, config.mesh.slices)
     topology = learner if program == "update" else _actor(config, learner)
     shape = plan_programs.mesh_of(config, program)
     mesh = sharding.make_mesh(shape, topology.devices())
     built = plan_programs.build(config, program, mesh)
-    needs = roofline.measure(built.traced().lower().compile(), topology.chips)
+    compiled = built.traced().lower().compile()
+    needs = roofline.measure(compiled, topology.slice.chips, topology.slices)
     useful = useful_flops(config, program) * built.clips / topology.chips
     return Row(
         program=program,
@@ -175,6 +203,7 @@ def plan(config: plan_config.PlanConfig, program: str) -> Row:
         parameters=built.parameters,
         tokens=built.clips * config.frames * config.layout.tokens_per_frame,
         mesh=built.mesh,
+        parts=config.learner.microbatches if program == "update" else 1,
     )
 
 

@@ -111,10 +111,10 @@ class Row:
         return {
             "program": self.program,
             "topology": self.target.name,
-            "mesh": "x".join(str(n) for n in self.mesh.values() if n > 1) or "1",
+            "mesh": plan_programs.mesh_text(self.mesh),
             "clips": str(self.clips),
             "arguments GB": f"{self.arguments / GB:.2f}{room}",
-            "TFLOP": f"{self.flops / 1e12:.1f}",
+            "TFLOP": f"{self.flops / 1e12:.3g}",
             "least s (estimate)": least,
             "tokens/s <=": f"{self.tokens / seconds:.3g}" if seconds else "-",
         }

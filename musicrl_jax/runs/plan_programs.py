@@ -17,6 +17,8 @@ from musicrl_jax.learning import update as updates
 from musicrl_jax.models.mulan import adapter as mulan
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.quality import adapter as quality
+from musicrl_jax.models.soundstorm import adapter as soundstorm
+from musicrl_jax.models.soundstorm import config as soundstorm_config
 from musicrl_jax.models.soundstream import adapter as soundstream
 from musicrl_jax.rewards import quality as quality_reward
 from musicrl_jax.rewards import text_adherence
@@ -62,6 +64,11 @@ def build(
 def mesh_of(config: plan_config.PlanConfig, program: str) -> sharding.MeshConfig:
     """Returns the learner's mesh, or an actor's, which deals clips out."""
     return config.mesh if program == "update" else sharding.MeshConfig(data=-1)
+
+
+def mesh_text(mesh: Mapping[str, int]) -> str:
+    """Returns the axes of a mesh that are longer than 1, such as "fsdp 16"."""
+    return ", ".join(f"{axis} {size}" for axis, size in mesh.items() if size > 1) or "1"
 
 
 def _update(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
@@ -137,21 +144,23 @@ def _sample(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
 
 
 def _rewards(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
-    """Returns decoding and scoring of one packet of an actor's clips."""
+    """Returns rendering and scoring of one packet of an actor's clips."""
     clips = config.actor.clips
     _check_deal(clips, 1, mesh)
-    codec = soundstream.make_codec(config.codec)
     embedder = mulan.make_mulan(config.mulan)
     estimator = quality.make_estimator(config.quality)
-    params = _whole(
-        {
-            "codec": soundstream.abstract_params(config.codec),
-            "mulan": embedder.abstract_params(),
-            "quality": estimator.abstract_params(),
-        },
-        mesh,
+    fine = _fine_stage(config)
+    shapes = {
+        "codec": soundstream.abstract_params(config.codec),
+        "mulan": embedder.abstract_params(),
+        "quality": estimator.abstract_params(),
+    }
+    if fine is not None:
+        shapes["fine stage"] = fine.abstract_params()
+    params = _whole(shapes, mesh)
+    render = renderer.Renderer(
+        layout=config.layout, codec=soundstream.make_codec(config.codec), fine=fine
     )
-    decode = renderer.Renderer(layout=config.layout, codec=codec)
     text = _clips(mesh, clips, (config.mulan.embedding,), jnp.float32)
     tokens = _clips(
         mesh, clips, (config.frames, config.layout.tokens_per_frame), jnp.int32
@@ -163,7 +172,7 @@ def _rewards(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
         tokens: Int[Array, "b f q"],
         text: Float[Array, "b e"],
     ) -> tuple[Array, Array]:
-        heard = decode(params["codec"], tokens)
+        heard = render(params["codec"], tokens, params.get("fine stage"))
         return (
             text_adherence.score(embedder, params["mulan"], text, heard),
             quality_reward.score(estimator, params["quality"], heard),
@@ -179,6 +188,15 @@ def _rewards(config: plan_config.PlanConfig, mesh: sharding.AnyMesh) -> Program:
         clips=clips,
         parameters=_count(params),
         mesh=mesh.shape,
+    )
+
+
+def _fine_stage(config: plan_config.PlanConfig) -> soundstorm.SoundStorm | None:
+    """Returns what adds the fine levels that rewards hear, where they do."""
+    if not config.actor.fine_levels or config.soundstorm is None:
+        return None
+    return soundstorm.make_soundstorm(
+        config.soundstorm, soundstorm_config.DecodingConfig()
     )
 
 

@@ -73,6 +73,13 @@ def test_bfloat16_stays_bfloat16():
     assert module.apply(params, sequence().astype(jnp.bfloat16)).dtype == jnp.bfloat16
 
 
+@pytest.mark.parametrize("kernel", ["xla", "cudnn", "splash"])
+def test_a_kernel_that_would_not_run_is_refused(kernel):
+    assert dataclasses.replace(SIZES, attention=kernel).attention == kernel
+    with pytest.raises(errors.InputError, match=f"'{kernel}' and a reach of 2"):
+        dataclasses.replace(SIZES, attention=kernel, reach=2)
+
+
 @pytest.mark.parametrize("change", [{"kernel": 4}, {"heads": 3}, {"layers": 0}])
 def test_impossible_sizes_are_refused(change):
     with pytest.raises(errors.InputError, match="must"):

@@ -18,6 +18,12 @@ def test_chips_and_hosts_of_a_slice(name, count, hosts):
     assert (topology.chips, topology.hosts) == (count, hosts)
 
 
+def test_several_slices_have_the_chips_of_all():
+    two = chips.parse("v5e:4x4", 2)
+    assert (two.name, two.chips, two.hosts) == ("2 x v5e:4x4", 32, 8)
+    assert two.one_host.slices == 1
+
+
 @pytest.mark.parametrize("name", ["v5e", "v9:4x4", "v5e:4", "v5e:4x", "v5p:2x2x2x2"])
 def test_malformed_topologies_are_refused(name):
     with pytest.raises(errors.InputError, match=r"as in v5e:4x4|one of the shapes"):

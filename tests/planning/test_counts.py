@@ -102,6 +102,18 @@ ENTRY %main (a: f32[24,1000]) -> f32[1,1000] {
     assert costs.memory_bytes(hlo.parse(text)) == 2 * 4000
 
 
+def test_rows_of_a_table_cost_the_rows():
+    text = """
+HloModule m
+ENTRY %main (a: f32[900,64], i: s32[8,1]) -> f32[8,64] {
+  %a = f32[900,64]{1,0} parameter(0)
+  %i = s32[8,1]{1,0} parameter(1)
+  ROOT %g = f32[8,64]{1,0} gather(%a, %i), offset_dims={1}, slice_sizes={1,64}
+}
+"""
+    assert costs.memory_bytes(hlo.parse(text)) == 2 * 8 * 64 * 4 + 8 * 4
+
+
 def over_four(function, spec_in, spec_out, shape):
     mesh = sharding.make_mesh(sharding.MeshConfig(data=1, fsdp=4))
     lay = [NamedSharding(mesh, spec) for spec in (spec_in, spec_out)]
@@ -188,3 +200,61 @@ ENTRY %main (a: bf16[8,96]) -> bf16[8,96] {
 }
 """
     assert costs.memory_bytes(hlo.parse(copied)) == 8 * 96 * 2
+
+
+BETWEEN = """
+%add (x: f32[], y: f32[]) -> f32[] {
+  %x = f32[] parameter(0)
+  %y = f32[] parameter(1)
+  ROOT %sum = f32[] add(%x, %y)
+}
+
+ENTRY %main (a: f32[64,8]) -> f32[64,8] {
+  %a = f32[64,8]{1,0} parameter(0)
+  %start = token[] after-all()
+  %s = (f32[64,8]{1,0}, u32[], token[]) send(%a, %start), channel_id=2, ATTRIBUTES
+  %r = (f32[64,8]{1,0}, u32[], token[]) recv(%start), channel_id=1, ATTRIBUTES
+  %sent = token[] send-done(%s), channel_id=2
+  %got = (f32[64,8]{1,0}, token[]) recv-done(%r), channel_id=1
+  ROOT %b = f32[64,8]{1,0} get-tuple-element(%got), index=0
+}
+"""
+
+
+def between(kind):
+    attributes = (
+        "is_host_transfer=true, frontend_attributes={_xla_host_transfer_handler_name="
+        f'"xla_megascale_runtime",_xla_megascale_transfer_type="{kind}"}}'
+    )
+    return hlo.parse(BETWEEN.replace("ATTRIBUTES", attributes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "slices", "times"),
+    [
+        ("ALL_REDUCE", 2, 1),
+        ("ALL_REDUCE", 4, 1.5),
+        ("ALL_GATHER", 4, 3),
+        ("ALL_TO_ALL", 4, 0.75),
+        ("ONE_TO_ONE", 4, 1),
+    ],
+)
+def test_what_a_chip_sends_to_other_slices(kind, slices, times):
+    assert traffic.sent_between_slices(between(kind), slices) == times * 64 * 8 * 4
+
+
+def test_what_is_sent_is_read_once_and_what_comes_is_written_once():
+    assert costs.memory_bytes(between("ALL_REDUCE")) == 2 * 64 * 8 * 4
+
+
+def test_within_a_slice_nothing_is_sent_to_others():
+    other = BETWEEN.replace("ATTRIBUTES", "is_host_transfer=true")
+    assert traffic.sent_between_slices(hlo.parse(other), 2) == 0
+
+
+def test_gathered_shapes_show_logits_that_are_gathered():
+    """What the tests at full size forbid is seen where it happens."""
+    cut, whole = PartitionSpec("fsdp"), PartitionSpec()
+    found, _ = over_four(lambda x: x @ jnp.ones((8, 17)), cut, whole, (16, 8))
+    (shape,) = traffic.gathers(found)
+    assert shape.dims == (16, 17)

@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
-from musicrl_jax.core import errors
+from musicrl_jax.acting import config as acting_config
+from musicrl_jax.core import errors, sharding
 from musicrl_jax.planning import chips, roofline
-from musicrl_jax.runs import plan, plan_config, plan_search
+from musicrl_jax.runs import plan, plan_config
 
 NEEDS = roofline.Needs(
     arguments=10**9,
@@ -42,6 +43,7 @@ def test_a_program_that_does_not_fit_says_by_how_much():
     assert not large.fits
     assert large.advice.startswith("3.8 GB too much a chip. Raise LearnerConfig.micro")
     assert large.short()["fits"] == "NO"
+    assert large.short()["mesh"] == "fsdp 16"
 
 
 def test_all_figures_have_names():
@@ -59,16 +61,31 @@ def test_programs_and_topologies_are_checked_with_the_config():
         plan_config.PlanConfig(topology="v5e-16")
 
 
-@pytest.mark.parametrize(("room", "clips"), [(0.9, 1), (1.5, 2), (3.5, 4), (7.5, 8)])
-def test_the_search_takes_the_largest_batch_that_fits(monkeypatch, room, clips):
-    capacity = chips.CHIPS["v5e"].memory
-    each = (plan_search.MARGIN * capacity - 1e9) / (room + 1)
+def test_what_crosses_slices_is_told_apart():
+    two = chips.parse("v5e:4x4", 2)
+    needs = dataclasses.replace(NEEDS, sent_bytes=4e9, sent_between_slices=1e9)
+    estimate = roofline.estimate(needs, two.chip, 5e11)
+    made = dataclasses.replace(row(), topology=two, needs=needs, estimate=estimate)
+    # 6.4 Tbit/s of 256 chips are 3.125 GB/s each: slower than 200 GB/s of links.
+    assert estimate.limits["network between slices"] == 1 / 3.125
+    assert made.fields()["bound"] == "network between slices"
+    assert made.fields()["slices"] == 2
+    assert made.short()["sent GB"] == "4.0, 1.0 between slices"
+    assert row().short()["sent GB"] == "0.0"
 
-    def compiled(config, mesh, number):
-        made = row(arguments=int(1e9), temporaries=int(each * number))
-        return dataclasses.replace(made, clips=number)
 
-    monkeypatch.setattr(plan_search, "_compiled", compiled)
-    found = plan_search.run(plan_config.PlanConfig())
-    assert {one.clips for one in found} == {clips}
-    assert f"LearnerConfig.batch_clips={clips} " in found[0].recommendation
+def test_an_actor_is_planned_for_one_host():
+    with pytest.raises(errors.InputError, match="actor runs on one host"):
+        plan_config.PlanConfig(actor_topology="v5e:4x4")
+
+
+def test_fine_levels_need_a_fine_stage():
+    with pytest.raises(errors.InputError, match=r"soundstorm=None. Set it"):
+        plan_config.PlanConfig(actor=acting_config.ActorConfig(fine_levels=True))
+
+
+@pytest.mark.parametrize(("topology", "slices"), [("v5e:4x4", -1), ("v4:2x2x1", 2)])
+def test_slices_that_cannot_be_planned_are_refused_with_the_config(topology, slices):
+    mesh = sharding.MeshConfig(data=1, fsdp=4, slices=slices)
+    with pytest.raises(errors.InputError, match=f"got {slices} of {topology}"):
+        plan_config.PlanConfig(topology=topology, mesh=mesh)

@@ -21,12 +21,11 @@ class FrameCache:
 
     Attributes:
       past: keys and values of the frames so far.
-      weights: parameters laid out for the loop's steps; None where layers are a
-        compiled loop, for which memory counts more.
+      weights: parameters laid out for the loop's steps.
     """
 
     past: temporal.TemporalCache
-    weights: network.StepWeights | None
+    weights: network.StepWeights
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,8 +74,6 @@ class MusicLMPolicy:
     ) -> FrameCache:
         """Runs the conditioning; returns a cache for `num_frames` frames."""
         past = self._apply(params, conditioning, num_frames, method="prefill")
-        if self.config.scan_layers:
-            return FrameCache(past=past, weights=None)
         return FrameCache(past=past, weights=self._apply(params, method="step_weights"))
 
     def step(

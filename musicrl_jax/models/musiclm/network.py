@@ -20,11 +20,13 @@ class StepWeights:
     """Parameters of both stacks and the heads, each in an array of its own.
 
     A step of the frame loop that takes them out of the stacked arrays copies them.
+    Those of the depth transformer are None where a frame's positions are a loop: which
+    of the heads it takes is then not known ahead.
     """
 
     temporal: tuple[arrays.Params, ...]
-    depth: tuple[arrays.Params, ...]
-    heads: tuple[Float[Array, "e v"], ...]
+    depth: tuple[arrays.Params, ...] | None
+    heads: tuple[Float[Array, "e v"], ...] | None
 
 
 class MusicLM(nn.Module):
@@ -82,10 +84,11 @@ class MusicLM(nn.Module):
 
     def step_weights(self) -> StepWeights:
         """Returns what every step needs, for `begin_frame` and `next_logits`."""
+        scan = self.config.scan_layers
         return StepWeights(
             temporal=self.temporal.stack.apart(),
-            depth=self.depth.stack.apart(),
-            heads=tuple(self.heads),
+            depth=None if scan else self.depth.stack.apart(),
+            heads=None if scan else tuple(self.heads),
         )
 
     def prefill(
@@ -116,7 +119,7 @@ class MusicLM(nn.Module):
 
         With `weights` the position is a number, not an array.
         """
-        if weights:
+        if weights and weights.heads:
             layers, head = weights.depth, weights.heads[int(position)]
         else:
             layers = None

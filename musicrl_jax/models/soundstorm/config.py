@@ -27,7 +27,8 @@ class SoundStormConfig:
       dtype: "float32" or "bfloat16", of activations.
       scan_layers: whether layers are a compiled loop (deep stacks, accelerators).
       remat: whether the backward pass recomputes the layers' activations.
-      attention: kernel of whole sequences, one of `nn.attention_kernels`.
+      attention: kernel of whole sequences, one of `nn.attention_kernels`; with a
+        window there is one only, `einsum`.
     """
 
     levels: int = 12
