@@ -13,7 +13,7 @@ from musicrl_jax.audio import levels, waveform
 from musicrl_jax.core import errors, rng
 from musicrl_jax.evaluation import prompts as prompts_lib
 from musicrl_jax.models.musiclm import guidance
-from musicrl_jax.runs import prompt_files, system
+from musicrl_jax.runs import prompt_files, system, unknown_words
 
 Progress = Callable[[int, int], None]
 MOST_CHARACTERS = 2000
@@ -118,6 +118,7 @@ def generate(
     networks = system.networks_directory(config.networks)
     language = system.load_language(networks)
     sound = system.Sound(networks, language.policy)
+    unknown_words.warn(sound.tokenizer, prompts, "the prompts")
     rows = []
     clips = _make(config, language, sound, prompts)
     for file, prompt, samples in zip(files, prompts, clips, strict=True):

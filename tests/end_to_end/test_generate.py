@@ -82,6 +82,18 @@ def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["000.wav", "001.wav"]
 
 
+def test_words_that_the_text_tower_does_not_know_are_told_in_one_line(
+    musicrl, networks, tmp_path, caplog
+):
+    code, _, err = musicrl(
+        "generate", "--prompt", "a quokka tango", "--prompt", "a quokka waltz",
+        "--seconds", 1, "--networks", networks, "--out", tmp_path / "clips",
+    )  # fmt: skip
+    assert code == 0, err
+    (line,) = [text for text in caplog.messages if "text tower" in text]
+    assert line.count("quokka") == 1
+
+
 @pytest.mark.slow
 def test_prompts_of_a_file_sound_the_same_in_any_batch(musicrl, networks, tmp_path):
     (tmp_path / "prompts.txt").write_text("a tango\n\na slow waltz\nsomething else\n")
