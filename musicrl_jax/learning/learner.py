@@ -259,7 +259,7 @@ class Learner:
             "config_hash": self.channel.config_hash,
             OVER_BUDGET: at.over_budget_in_a_row,
         }
-        self.channel.checkpoints.save(at.step, as_trees(at.state), meta)
+        self.channel.checkpoints.save(at.step, states.as_trees(at.state), meta)
         at.saved_step = at.step
 
     def _save_and_publish(self, at: Progress) -> None:
@@ -273,31 +273,6 @@ class Learner:
             self.channel.checkpoints.wait()
         for saved in self.channel.checkpoints.finished():
             self.channel.publish(saved)
-
-
-def as_trees(state: states.LearnerState) -> dict[str, Any]:
-    """Returns what a checkpoint holds of a state; the reference comes from theta_0."""
-    optimizer = {
-        "policy": state.policy_optimizer,
-        "value": state.value_optimizer,
-        "skipped": state.skipped,
-    }
-    return {"policy": state.policy, "value": state.value, "optimizer": optimizer}
-
-
-def from_trees(
-    trees: Mapping[str, Any], step: int, reference: arrays.Params
-) -> states.LearnerState:
-    """Returns the state of which `as_trees` gave `trees`."""
-    return states.LearnerState(
-        policy=trees["policy"],
-        value=trees["value"],
-        reference=reference,
-        policy_optimizer=trees["optimizer"]["policy"],
-        value_optimizer=trees["optimizer"]["value"],
-        step=jnp.asarray(step, jnp.int32),
-        skipped=trees["optimizer"]["skipped"],
-    )
 
 
 def _preempted(step: int) -> errors.Preempted:

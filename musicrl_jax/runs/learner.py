@@ -157,11 +157,11 @@ def restore_or_start(
         networks.policy_params, networks.value_params, config.learner, mesh
     )
     found = checkpoint_reader.CheckpointReader(config.run_dir).restore_newest_verified(
-        policy_source.abstract_tree(loops.as_trees(fresh))
+        policy_source.abstract_tree(states.as_trees(fresh))
     )
     if found is None:
         return fresh, None
-    state = loops.from_trees(found.trees, found.identity.step, fresh.reference)
+    state = states.from_trees(found.trees, found.identity.step, fresh.reference)
     # Laid out as a fresh state is, or the update would be compiled anew.
     state = states.shard_state(state, mesh)
     saved = manager.Saved(identity=found.identity, policy=found.policy, meta=found.meta)

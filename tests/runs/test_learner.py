@@ -46,7 +46,7 @@ def test_a_restored_state_has_the_layout_of_a_fresh_one(tmp_path, axes):
         networks.policy_params, networks.value_params, config.learner, mesh
     )
     store = manager.CheckpointStore(str(tmp_path), 1)
-    store.save(7, loops.as_trees(fresh), {loops.OVER_BUDGET: 2})
+    store.save(7, states.as_trees(fresh), {loops.OVER_BUDGET: 2})
     store.close()
 
     restored, saved = learner.restore_or_start(config, networks, mesh)
