@@ -35,6 +35,15 @@ def test_the_best_step_before_the_turn_is_written(turned, tmp_path):
     assert "not after step 30, where quality turns" in found.reason
 
 
+def test_a_run_without_measurements_is_named(tmp_path):
+    run = str(tmp_path / "young")
+    config = json.dumps({"learner": {"kl_budget_nats": 20.0}})
+    stores.open_store(run).put_if_absent(configuration.TEXT, config.encode())
+    with pytest.raises(errors.InputError, match=f"{run} has none") as refused:
+        select_policy.select(run)
+    assert f"musicrl evaluator --run_dir {run}" in str(refused.value)
+
+
 def test_a_smaller_budget_gives_an_earlier_step(turned):
     assert select_policy.select(str(turned), kl_budget=8.0).step == 20
 
