@@ -18,7 +18,7 @@ import soundfile
 from musicrl_jax.audio import waveform
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
-from musicrl_jax.data import manifest, text, token_cache
+from musicrl_jax.data import manifest, text, token_cache, token_shards
 from musicrl_jax.models.codec import adapter as codec_adapter
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.models.mulan import adapter as mulan_adapter
@@ -192,6 +192,51 @@ def test_a_job_that_ended_in_the_middle_gives_the_same_bytes(corpus, tmp_path):
     assert tokenize_corpus.run(config, breaking) == summary
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_processes_that_share_a_job_give_the_same_bytes(corpus, tmp_path, order):
+    rows = list(manifest.read_manifest(corpus / "manifest.jsonl").rows)
+    bad = dataclasses.replace(rows[0], path=str(tmp_path / "absent.wav"))
+    path = tmp_path / "mixed.jsonl"
+    manifest.write_manifest(path, [rows[0], bad, *rows[1:], rows[0]])
+    common = {"manifest": str(path), "shards": 5, "max_bad_share": 0.4}
+    whole = tokenize_corpus.run(_config(corpus, tmp_path / "whole", **common))
+    shared = [
+        _config(corpus, tmp_path / "shared", part=part, parts=2, **common)
+        for part in order
+    ]
+    seen = []
+    first = tokenize_corpus.run(shared[0], lambda *done: seen.append(done))
+    own = 2 + order[0]  # of five shards, each with one row
+    assert (first.shards, first.missing, first.hash) == (own, 5 - own, "")
+    assert seen[-1][:2] == (own, own)
+    assert not (tmp_path / "shared" / token_cache.INDEX).exists()
+    last = tokenize_corpus.run(shared[1])
+    assert dataclasses.replace(last, tokens="", skipped_file="") == (
+        dataclasses.replace(whole, tokens="", skipped_file="")
+    )
+    assert _contents(tmp_path / "shared") == _contents(tmp_path / "whole")
+    # The one that was first, started again, has nothing left to do.
+    assert tokenize_corpus.run(shared[0]) == last
+
+
+def test_a_process_that_another_one_overtakes_finds_the_job_done(
+    corpus, tmp_path, monkeypatch
+):
+    first, second = (
+        _config(corpus, tmp_path, part=part, parts=2, shards=2) for part in (0, 1)
+    )
+    records = token_shards.ShardJob.records
+
+    def overtaken(job):
+        monkeypatch.setattr(token_shards.ShardJob, "records", records)
+        tokenize_corpus.run(second)  # writes the index and clears the records away
+        return records(job)
+
+    monkeypatch.setattr(token_shards.ShardJob, "records", overtaken)
+    summary = tokenize_corpus.run(first)
+    assert (summary.missing, summary.clips) == (0, 3)
+
+
 def test_unreadable_clips_are_left_out_and_listed(corpus, tmp_path):
     rows = list(manifest.read_manifest(corpus / "manifest.jsonl").rows)
     (tmp_path / "noise.wav").write_bytes(b"no audio")
@@ -262,7 +307,15 @@ def test_clips_too_short_for_all_are_an_error(corpus, tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("window_seconds", 3.0), ("shards", 0), ("workers", 0), ("max_bad_share", 2.0)],
+    [
+        ("window_seconds", 3.0),
+        ("shards", 0),
+        ("workers", 0),
+        ("max_bad_share", 2.0),
+        ("part", 1),
+        ("parts", 17),
+        ("out", "gs://bucket/tokens"),
+    ],
 )
 def test_impossible_settings_are_named(corpus, tmp_path, field, value):
     with pytest.raises(errors.InputError, match=field):
