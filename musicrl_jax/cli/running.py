@@ -109,9 +109,10 @@ def operative_saved(run_dir: str, text: str) -> Iterator[None]:
 
 def _missing_folders(run_dir: str) -> list[pathlib.Path]:
     """Returns the folders that saving a config would make, the innermost first."""
-    if "://" in run_dir:
+    plain = run_dir.removeprefix("file://")
+    if "://" in plain:
         return []
-    root = pathlib.Path(run_dir)
+    root = pathlib.Path(plain)
     folders = (root / ".scratch", (root / OPERATIVE).parent, root, *root.parents)
     return [folder for folder in folders if not folder.exists()]
 

@@ -73,8 +73,8 @@ def test_a_fault_or_a_stop_is_no_refusal(pretrain, tmp_path):
     assert (tmp_path / "runs" / "codec" / running.OPERATIVE).is_file()
 
 
-def test_a_bucket_holds_nothing_either(pretrain):
-    url = "memory://refused"
+def test_a_store_at_a_url_holds_nothing_either(pretrain, tmp_path):
+    url = f"file://{tmp_path}/refused"
 
     def refuse(*_):
         assert stores.open_store(url).list("") == [running.OPERATIVE]
