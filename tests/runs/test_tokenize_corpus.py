@@ -197,7 +197,7 @@ def test_processes_that_share_a_job_give_the_same_bytes(corpus, tmp_path, order)
     rows = list(manifest.read_manifest(corpus / "manifest.jsonl").rows)
     bad = dataclasses.replace(rows[0], path=str(tmp_path / "absent.wav"))
     path = tmp_path / "mixed.jsonl"
-    manifest.write_manifest(path, [rows[0], bad, *rows[1:], rows[0]])
+    manifest.write_manifest(path, [bad, rows[0], *rows[1:], rows[0]])
     common = {"manifest": str(path), "shards": 5, "max_bad_share": 0.4}
     whole = tokenize_corpus.run(_config(corpus, tmp_path / "whole", **common))
     shared = [
