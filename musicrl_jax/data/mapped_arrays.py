@@ -13,7 +13,7 @@ class MappedArrays:
 
     They lie in a file without a name in the folder for temporary files (`TMPDIR`): the
     system brings in what is read, may drop it again, and removes the file when nobody
-    uses the arrays any more.
+    uses the arrays any more. Used in a `with`; the arrays outlive it.
     """
 
     def __init__(self, dtype: type, folder: pathlib.Path | None = None) -> None:
@@ -25,6 +25,14 @@ class MappedArrays:
         self._dtype = np.dtype(dtype)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - mapped below
         self._shapes: list[tuple[int, ...]] = []
+
+    def __enter__(self) -> "MappedArrays":
+        """Returns itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the file; arrays that were given out keep it."""
+        self._file.close()
 
     def append(self, array: Shaped[np.ndarray, "..."]) -> None:
         """Writes an array of the dtype.
@@ -42,7 +50,6 @@ class MappedArrays:
         if not ends[-1]:
             return [np.zeros(shape, self._dtype) for shape in self._shapes]
         flat = np.asarray(np.memmap(self._file, self._dtype, mode="r"))
-        self._file.close()
         return [
             flat[start:end].reshape(shape)
             for start, end, shape in zip(ends, ends[1:], self._shapes, strict=False)

@@ -58,13 +58,15 @@ def read_files(
     def read(path: str) -> Float[np.ndarray, " n"]:
         return waveform.read_audio(pathlib.Path(path), config.sample_rate_hz)
 
-    mels = mapped_arrays.MappedArrays(np.float16)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=readers) as pool:
+    with (
+        mapped_arrays.MappedArrays(np.float16) as mels,
+        concurrent.futures.ThreadPoolExecutor(max_workers=readers) as pool,
+    ):
         for done, audio in enumerate(_mapped(pool, read, paths, 2 * readers), 1):
             mels.append(np.asarray(transform(audio[None])[0], np.float16))
             if progress is not None:
                 progress(done, len(paths))
-    return mels.arrays()
+        return mels.arrays()
 
 
 def _mapped(

@@ -20,10 +20,10 @@ def _owner(array):
 def test_arrays_come_back_as_they_were_and_lie_in_a_file(tmp_path):
     generator = np.random.default_rng(0)
     arrays = [generator.normal(size=shape).astype(np.float16) for shape in SHAPES]
-    store = mapped_arrays.MappedArrays(np.float16, tmp_path)
-    for array in arrays:
-        store.append(array)
-    found = store.arrays()
+    with mapped_arrays.MappedArrays(np.float16, tmp_path) as store:
+        for array in arrays:
+            store.append(array)
+        found = store.arrays()
     for one, other in zip(found, arrays, strict=True):
         assert one.dtype == np.float16
         np.testing.assert_array_equal(one, other)
@@ -35,7 +35,7 @@ def test_arrays_come_back_as_they_were_and_lie_in_a_file(tmp_path):
 
 
 def test_no_arrays_and_empty_ones():
-    store = mapped_arrays.MappedArrays(np.float16)
-    assert store.arrays() == []
-    store.append(np.zeros((0, 4), np.float16))
-    assert [array.shape for array in store.arrays()] == [(0, 4)]
+    with mapped_arrays.MappedArrays(np.float16) as store:
+        assert store.arrays() == []
+        store.append(np.zeros((0, 4), np.float16))
+        assert [array.shape for array in store.arrays()] == [(0, 4)]
