@@ -314,7 +314,7 @@ def test_clips_too_short_for_all_are_an_error(corpus, tmp_path):
         ("max_bad_share", 2.0),
         ("part", 1),
         ("parts", 17),
-        ("out", "gs://bucket/tokens"),
+        ("manifest", "gs://bucket/manifest.jsonl"),
     ],
 )
 def test_impossible_settings_are_named(corpus, tmp_path, field, value):
