@@ -69,15 +69,13 @@ def tpu_vm(
     from musicrl_jax.runs import gcloud, gcloud_calls
     from musicrl_jax.runs import tpu_vm as slices
 
-    if not delete:
-        _check_shared(run_dir, mounted=shared_run_dir)
+    _check_shared(run_dir, mounted=shared_run_dir, needed=not delete)
     arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
-    alone = role != Role.LEARNER
     commands = gcloud.Commands(
         name=name,
         zone=zone,
         project=project,
-        topology=tpu_topology.parse(topology, one_host_for=role if alone else ""),
+        topology=tpu_topology.parse(topology, one_host_for=_alone(role)),
         role=role,
         arguments=(*arguments, *_number(role, actor_id)),
         spot=spot,
@@ -99,13 +97,22 @@ def tpu_vm(
         machine.delete()
 
 
-def _check_shared(run_dir: str, *, mounted: bool) -> None:
+def _alone(role: Role) -> str:
+    """Returns the role if it runs on one host, nothing if on several."""
+    return "" if role == Role.LEARNER else role
+
+
+def _check_shared(run_dir: str, *, mounted: bool, needed: bool) -> None:
     """Refuses a directory that only one machine would see.
 
     Raises:
       InputError: it is no bucket, and nobody says that it is mounted everywhere.
     """
-    if run_dir.startswith("gs://") or (mounted and run_dir.startswith("/")):
+    if (
+        not needed
+        or run_dir.startswith("gs://")
+        or (mounted and run_dir.startswith("/"))
+    ):
         return
     raise errors.InputError(
         f"The hosts and roles of a run on slices must share --run_dir; got {run_dir}. "
