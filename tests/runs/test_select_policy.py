@@ -96,7 +96,7 @@ def test_a_run_that_kept_means_alone_has_a_choice_but_no_policy(tmp_path):
     config = {"learner": {"kl_budget_nats": 20.0}, "reward": {"text_adherence": 1.0}}
     store = stores.open_store(str(run))
     store.put_if_absent(configuration.TEXT, json.dumps(config).encode())
-    with pytest.raises(errors.InputError, match="there are none"):
+    with pytest.raises(errors.InputError, match="has none"):
         select_policy.select(str(run))
     writer = writers.JsonLinesWriter(run / "metrics" / "evaluator.jsonl")
     for step, reward in ((0, 0.1), (12, 0.3), (24, 0.2)):
