@@ -16,12 +16,15 @@ if [ $# -lt 3 ]; then
 fi
 RUN_DIR=$1
 GIN_FILE=$2
-last=$(($3 - 1))
+actors=$3
 shift 3
-if [ "$last" -lt 0 ]; then
-  echo "submit.sh: there must be an actor or more; got $((last + 1))" >&2
-  exit 2
-fi
+case $actors in
+  '' | 0* | *[!0-9]*)
+    echo "submit.sh: ACTORS must be a number, 1 or more; got '$actors'" >&2
+    exit 2
+    ;;
+esac
+last=$((actors - 1))
 export RUN_DIR GIN_FILE
 [ -z "$lead" ] || echo "RUN_DIR=$RUN_DIR GIN_FILE=$GIN_FILE"
 $lead sbatch "$here/run.sbatch"

@@ -16,10 +16,17 @@ _FAILURES = (OSError, ValueError, RuntimeError)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Saved:
-    """A checkpoint that is on disk and may be published."""
+    """A checkpoint that is on disk and may be published.
+
+    Attributes:
+      identity: which one.
+      policy: digest of the policy's tree.
+      meta: what was saved beside the trees.
+    """
 
     identity: reader.CheckpointId
     policy: digests.TreeDigest
+    meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class CheckpointStore:
@@ -91,8 +98,9 @@ class CheckpointStore:
         except _FAILURES as error:
             raise _failed(step, error) from error
         identity = reader.CheckpointId(epoch=self._epoch, step=step)
-        self._pending.append(Saved(identity=identity, policy=found[reader.POLICY]))
-        return found[reader.POLICY]
+        policy = found[reader.POLICY]
+        self._pending.append(Saved(identity=identity, policy=policy, meta=body["meta"]))
+        return policy
 
     def finished(self) -> tuple[Saved, ...]:
         """Returns the checkpoints that are on disk since the last call, at once.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from musicrl_jax.cli import launch_options, options, output
+from musicrl_jax.core import errors
 
 if TYPE_CHECKING:
     from musicrl_jax.runs import tpu_vm as slices
@@ -32,6 +33,12 @@ Delete = Annotated[bool, typer.Option("--delete", help="Only give the slice back
 DeleteWhenDone = Annotated[
     bool, typer.Option("--delete_when_done", help="Give the slice back in the end.")
 ]
+SharedRunDir = Annotated[
+    bool,
+    typer.Option(
+        "--shared_run_dir", help="--run_dir is a path that all slices have mounted."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry_run", help="Print gcloud's lines; run none.")
 ]
@@ -52,6 +59,7 @@ def tpu_vm(
     poll_seconds: PollSeconds = 60.0,
     delete: Delete = False,
     delete_when_done: DeleteWhenDone = False,
+    shared_run_dir: SharedRunDir = False,
     dry_run: DryRun = False,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
@@ -61,13 +69,13 @@ def tpu_vm(
     from musicrl_jax.runs import gcloud, gcloud_calls
     from musicrl_jax.runs import tpu_vm as slices
 
+    _check_shared(run_dir, mounted=shared_run_dir, needed=not delete)
     arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
-    alone = role != Role.LEARNER
     commands = gcloud.Commands(
         name=name,
         zone=zone,
         project=project,
-        topology=tpu_topology.parse(topology, one_host_for=role if alone else ""),
+        topology=tpu_topology.parse(topology, one_host_for=_alone(role)),
         role=role,
         arguments=(*arguments, *_number(role, actor_id)),
         spot=spot,
@@ -87,6 +95,30 @@ def tpu_vm(
         _run(machine)
     if delete or delete_when_done:
         machine.delete()
+
+
+def _alone(role: Role) -> str:
+    """Returns the role if it runs on one host, nothing if on several."""
+    return "" if role == Role.LEARNER else role
+
+
+def _check_shared(run_dir: str, *, mounted: bool, needed: bool) -> None:
+    """Refuses a directory that only one machine would see.
+
+    Raises:
+      InputError: it is no bucket, and nobody says that it is mounted everywhere.
+    """
+    if (
+        not needed
+        or run_dir.startswith("gs://")
+        or (mounted and run_dir.startswith("/"))
+    ):
+        return
+    raise errors.InputError(
+        f"The hosts and roles of a run on slices must share --run_dir; got {run_dir}. "
+        "Use gs://BUCKET/RUN, or an absolute path that all of them have mounted with "
+        "--shared_run_dir."
+    )
 
 
 def _number(role: Role, actor_id: int) -> tuple[str, ...]:

@@ -47,6 +47,10 @@ def generate(
         str | None,
         typer.Option("--networks", help="Folder of networks (default: starter)."),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help="Weights file, or a run (its best step)."),
+    ] = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
     seed: options.Seed = None,
@@ -64,6 +68,7 @@ def generate(
             "out": out,
             "seconds": seconds,
             "networks": networks,
+            "policy": policy,
             "seed": seed,
         },
         as_json=json,

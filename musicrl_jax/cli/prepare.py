@@ -74,6 +74,13 @@ def tokenize(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Clips decoded at once.")
     ] = None,
+    part: Annotated[
+        int | None,
+        typer.Option("--part", min=0, help="Of the shards, for this process; 0 first."),
+    ] = None,
+    parts: Annotated[
+        int | None, typer.Option("--parts", min=1, help="Processes that share the job.")
+    ] = None,
     max_bad_share: options.MaxBadShare = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
@@ -86,6 +93,8 @@ def tokenize(
         "out": out,
         "shards": shards,
         "workers": workers,
+        "part": part,
+        "parts": parts,
         "max_bad_share": max_bad_share,
     }
     running.run("tokenize", gin_file, gin_param, fields, as_json=json)

@@ -1,12 +1,16 @@
 """Runs a command whose config comes from gin."""
 
+import contextlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from musicrl_jax.cli import configurables, output
+from musicrl_jax.core import errors
 
 OPERATIVE = "config/operative.gin"
+_CONFIG = "config/"
+_REFUSALS = (errors.InputError, errors.ConfigMismatchError, OSError)
 ROLES = ("learner", "actor", "evaluator")
 
 
@@ -51,13 +55,13 @@ def call(
         {name: value for name, value in overrides.items() if value is not None},
     )
     function = configurables.function(command)
+    run_dir = str(getattr(resolved.config, "run_dir", ""))
     if command in (*ROLES, "finetune"):
         from musicrl_jax.runs import run_inputs
 
-        # What is refused here must leave nothing that a corrected call would meet.
         run_inputs.check(resolved.config)
-    save_operative(str(getattr(resolved.config, "run_dir", "")), resolved.operative)
-    return function(resolved.config, **_callbacks(command, entry))
+    with operative_saved(run_dir, resolved.operative):
+        return function(resolved.config, **_callbacks(command, entry))
 
 
 def default_file(command: str, run_dir: str) -> str:
@@ -72,13 +76,51 @@ def default_file(command: str, run_dir: str) -> str:
     return f"gin/runs/{configurables.COMMANDS[command].file or command}.gin"
 
 
-def save_operative(run_dir: str, text: str) -> None:
-    """Writes the config into the run directory, where there is none yet."""
-    if not run_dir:
-        return
-    from musicrl_jax.transport import store
+@contextlib.contextmanager
+def operative_saved(run_dir: str, text: str) -> Iterator[None]:
+    """Keeps the config in the run directory, unless what runs there is refused.
 
-    store.open_store(run_dir).put_if_absent(OPERATIVE, text.encode())
+    A refusal must leave nothing that a corrected call would meet. Where there is a
+    config already, it stays.
+
+    Args:
+      run_dir: directory or bucket URL; empty for a command without one.
+      text: the config.
+    """
+    from musicrl_jax.transport import store as stores
+
+    if not run_dir:
+        yield
+        return
+    store = stores.open_store(run_dir)
+    missing = _missing_folders(run_dir)
+    before = store.list(_CONFIG)
+    mine = False
+    try:
+        mine = store.put_if_absent(OPERATIVE, text.encode())
+        yield
+    except _REFUSALS:
+        # With anything else in there, a run has begun with this config.
+        if mine and store.list(_CONFIG) == sorted([*before, OPERATIVE]):
+            store.delete(OPERATIVE)
+        _remove_if_empty(missing)
+        raise
+
+
+def _missing_folders(run_dir: str) -> list[pathlib.Path]:
+    """Returns the folders that saving a config would make, the innermost first."""
+    plain = run_dir.removeprefix("file://")
+    if "://" in plain:
+        return []
+    root = pathlib.Path(plain)
+    folders = (root / ".scratch", (root / OPERATIVE).parent, root, *root.parents)
+    return [folder for folder in folders if not folder.exists()]
+
+
+def _remove_if_empty(folders: Sequence[pathlib.Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _callbacks(command: str, entry: configurables.Command) -> dict[str, Any]:

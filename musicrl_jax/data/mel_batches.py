@@ -1,14 +1,16 @@
-"""Log-mel clips in memory, and batches of random crops of them, with captions.
+"""Log-mel clips, and batches of random crops of them, with captions.
 
 Networks that read spectrograms train on these: one pass over the audio, then no
-decoding or transform in the training loop.
+decoding or transform in the training loop. The clips are memory-mapped, so that they
+may take more room than the memory has.
 """
 
+import collections
 import concurrent.futures
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -16,7 +18,7 @@ from jaxtyping import Float, Int
 
 from musicrl_jax.audio import spectrogram, waveform
 from musicrl_jax.core import errors
-from musicrl_jax.data import manifest
+from musicrl_jax.data import manifest, mapped_arrays
 
 Mels = Sequence[Float[np.ndarray, "_ m"]]
 """Log-mel spectrograms of clips (float16), of any lengths."""
@@ -40,6 +42,8 @@ def read_files(
 ) -> list[Float[np.ndarray, "_ m"]]:
     """Reads audio files and returns their log-mel spectrograms in float16.
 
+    They lie in a temporary file; see `data.mapped_arrays`.
+
     Args:
       paths: files to read.
       config: of the spectrograms; audio is resampled to its rate.
@@ -54,13 +58,35 @@ def read_files(
     def read(path: str) -> Float[np.ndarray, " n"]:
         return waveform.read_audio(pathlib.Path(path), config.sample_rate_hz)
 
-    mels = []
-    with concurrent.futures.ThreadPoolExecutor(max_workers=readers) as pool:
-        for audio in pool.map(read, paths):
+    with (
+        mapped_arrays.MappedArrays(np.float16) as mels,
+        concurrent.futures.ThreadPoolExecutor(max_workers=readers) as pool,
+    ):
+        for done, audio in enumerate(_mapped(pool, read, paths, 2 * readers), 1):
             mels.append(np.asarray(transform(audio[None])[0], np.float16))
             if progress is not None:
-                progress(len(mels), len(paths))
-    return mels
+                progress(done, len(paths))
+        return mels.arrays()
+
+
+def _mapped(
+    pool: concurrent.futures.Executor,
+    read: Callable[[str], Float[np.ndarray, " n"]],
+    paths: Sequence[str],
+    ahead: int,
+) -> Iterator[Float[np.ndarray, " n"]]:
+    """Yields what `read` gives, in order, at most `ahead` waveforms ahead.
+
+    `Executor.map` would read all files, however slowly they are used.
+    """
+    waiting: collections.deque[concurrent.futures.Future[np.ndarray]]
+    waiting = collections.deque()
+    for path in paths:
+        if len(waiting) == ahead:
+            yield waiting.popleft().result()
+        waiting.append(pool.submit(read, path))
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def crop(

@@ -108,8 +108,11 @@ class TextTokenizer:
 
     def known_share(self, text: str) -> float:
         """Returns the share of a text's words that are not hashed."""
-        words = words_of(text)
-        return sum(word in self._ids for word in words) / max(1, len(words))
+        return 1 - len(self.unknown_words(text)) / max(1, len(words_of(text)))
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Returns the words of a text that are hashed, in order, as often as there."""
+        return [word for word in words_of(text) if word not in self._ids]
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what `from_dict` reads, fit for JSON."""

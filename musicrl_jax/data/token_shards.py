@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -108,18 +109,23 @@ class ShardJob:
         _write_json(_record(path), record)
         return record
 
+    def records(self) -> list[dict[str, Any]]:
+        """Returns the records of the shards that are whole, in order."""
+        found = map(self.finished, range(self.shards))
+        return [record for record in found if record is not None]
+
     def finish(
         self,
+        records: Sequence[Mapping[str, Any]],
         audio_starts: Iterable[int],
         window_frames: int,
         left_out: Mapping[str, int],
     ) -> token_cache.Index:
-        """Writes the index of the finished shards and returns it.
+        """Writes the index of the finished shards, all of them, and returns it.
 
         Raises:
           InputError: where the clips do not have one shape, or there are none.
         """
-        records = [self.finished(number) or {} for number in range(self.shards)]
         shapes = {tuple(shape) for record in records for shape in record["shapes"]}
         if len(shapes) != 1:
             raise errors.InputError(
@@ -178,6 +184,7 @@ def _sha256(path: pathlib.Path) -> str:
 
 def _write_json(path: pathlib.Path, value: object) -> None:
     """Writes JSON through a temporary file: a reader sees all or nothing."""
-    temporary = path.with_name(path.name + ".partial")
+    # Processes that share a folder may write the same file at the same time.
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     temporary.write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
     temporary.replace(path)

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from musicrl_jax.checkpoints import manager
 from musicrl_jax.core import agreement, arrays, errors, protocols, sharding, trajectory
 from musicrl_jax.learning import channel as channels
 from musicrl_jax.learning import config as configs
@@ -27,6 +28,7 @@ from musicrl_jax.learning import update as updates
 from musicrl_jax.transport import batches, manifests, waits
 
 DONE_KEY = "learner/done"
+OVER_BUDGET = "over_budget_in_a_row"  # in a checkpoint's meta
 MOST_SKIPPED_IN_A_ROW = 10
 # One batch holds few prompts, and a single one may be far from the mean.
 UPDATES_OVER_BUDGET = 3
@@ -89,12 +91,14 @@ class Learner:
     over_optimised: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
 
-    def run(self, state: states.LearnerState, saved_step: int) -> states.LearnerState:
+    def run(
+        self, state: states.LearnerState, saved: manager.Saved | None
+    ) -> states.LearnerState:
         """Updates `state` until the run's steps are done or it has reason to end.
 
         Args:
           state: fresh or restored.
-          saved_step: the step that is on disk already, -1 where none is.
+          saved: the checkpoint that `state` was restored from, None for a fresh run.
 
         Raises:
           Preempted: asked to stop; the state is on disk.
@@ -104,8 +108,9 @@ class Learner:
         at = Progress(
             state=state,
             step=int(state.step),
-            saved_step=saved_step,
+            saved_step=-1 if saved is None else saved.identity.step,
             skipped=float(state.skipped),
+            over_budget_in_a_row=0 if saved is None else saved.meta.get(OVER_BUDGET, 0),
         )
         self._save_and_publish(at)
         try:
@@ -127,10 +132,13 @@ class Learner:
 
         That is "steps", "kl_budget" or "over_optimisation".
         """
+        if self._budget_is_spent(at):  # stopped before it could say so
+            return "kl_budget"
         started = self.clock()
         while at.step < self.config.steps:
             manifest = self._manifest(at)
             row = self._step(at, manifest)
+            self._count_over_budget(at, row)
             row["time/wait_share"] = at.waited / max(self.clock() - started, 1e-9)
             if at.step % self.publish_every == 0:
                 self._save(at)
@@ -144,14 +152,16 @@ class Learner:
         self.metrics.write(at.step, row)
         self.beat({"step": at.step} | row)
         self._publish_finished(wait=False)
-        if self._budget_is_spent(at, row):
+        if self._budget_is_spent(at):
             return "kl_budget"
         return "over_optimisation" if self.over_optimised() else ""
 
-    def _budget_is_spent(self, at: Progress, row: Mapping[str, float]) -> bool:
-        """Returns whether the batches just now were all beyond the KL budget."""
+    def _count_over_budget(self, at: Progress, row: Mapping[str, float]) -> None:
         over = row.get("kl/sequence", 0.0) > self.config.kl_budget_nats
         at.over_budget_in_a_row = at.over_budget_in_a_row + 1 if over else 0
+
+    def _budget_is_spent(self, at: Progress) -> bool:
+        """Returns whether the batches just now were all beyond the KL budget."""
         return at.over_budget_in_a_row >= UPDATES_OVER_BUDGET
 
     def _manifest(self, at: Progress) -> manifests.Manifest:
@@ -245,9 +255,11 @@ class Learner:
         if at.saved_step >= at.step:
             return
         agreement.together(functools.partial(self._publish_finished, wait=True))
-        self.channel.checkpoints.save(
-            at.step, as_trees(at.state), {"config_hash": self.channel.config_hash}
-        )
+        meta = {
+            "config_hash": self.channel.config_hash,
+            OVER_BUDGET: at.over_budget_in_a_row,
+        }
+        self.channel.checkpoints.save(at.step, states.as_trees(at.state), meta)
         at.saved_step = at.step
 
     def _save_and_publish(self, at: Progress) -> None:
@@ -261,31 +273,6 @@ class Learner:
             self.channel.checkpoints.wait()
         for saved in self.channel.checkpoints.finished():
             self.channel.publish(saved)
-
-
-def as_trees(state: states.LearnerState) -> dict[str, Any]:
-    """Returns what a checkpoint holds of a state; the reference comes from theta_0."""
-    optimizer = {
-        "policy": state.policy_optimizer,
-        "value": state.value_optimizer,
-        "skipped": state.skipped,
-    }
-    return {"policy": state.policy, "value": state.value, "optimizer": optimizer}
-
-
-def from_trees(
-    trees: Mapping[str, Any], step: int, reference: arrays.Params
-) -> states.LearnerState:
-    """Returns the state of which `as_trees` gave `trees`."""
-    return states.LearnerState(
-        policy=trees["policy"],
-        value=trees["value"],
-        reference=reference,
-        policy_optimizer=trees["optimizer"]["policy"],
-        value_optimizer=trees["optimizer"]["value"],
-        step=jnp.asarray(step, jnp.int32),
-        skipped=trees["optimizer"]["skipped"],
-    )
 
 
 def _preempted(step: int) -> errors.Preempted:

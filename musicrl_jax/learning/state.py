@@ -1,5 +1,6 @@
 """What a learner carries from update to update, and a checkpoint holds."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -73,6 +74,31 @@ def shard_state(state: LearnerState, mesh: Mesh) -> LearnerState:
     Over several hosts, leaves that lie on a single one must be the same on each.
     """
     return jax.tree.map(_laid, state, sharding.tree_shardings(state, mesh))
+
+
+def as_trees(state: LearnerState) -> dict[str, Any]:
+    """Returns what a checkpoint holds of a state; the reference comes from theta_0."""
+    optimizer = {
+        "policy": state.policy_optimizer,
+        "value": state.value_optimizer,
+        "skipped": state.skipped,
+    }
+    return {"policy": state.policy, "value": state.value, "optimizer": optimizer}
+
+
+def from_trees(
+    trees: Mapping[str, Any], step: int, reference: arrays.Params
+) -> LearnerState:
+    """Returns the state of which `as_trees` gave `trees`."""
+    return LearnerState(
+        policy=trees["policy"],
+        value=trees["value"],
+        reference=reference,
+        policy_optimizer=trees["optimizer"]["policy"],
+        value_optimizer=trees["optimizer"]["value"],
+        step=jnp.asarray(step, jnp.int32),
+        skipped=trees["optimizer"]["skipped"],
+    )
 
 
 def _copied(tree: arrays.Tree, mesh: Mesh | None) -> arrays.Tree:

@@ -13,6 +13,7 @@ from musicrl_jax.runs import (
     stopping,
     system,
     telemetry,
+    unknown_words,
 )
 from musicrl_jax.transport import heartbeats, keys, manifests, preflight, waits, writer
 
@@ -33,6 +34,8 @@ def run(config: run_config.RunConfig) -> None:
     language = system.acting(system.load_language(networks, config.policy))
     name = f"a{config.actor_id}"
     log = manifests.ManifestLog(store)
+    if config.actor_id == 0:  # all actors have the same captions
+        unknown_words.warn_of_run(config)
     loop.ActingLoop(
         name=name,
         actor=system.make_actor(

@@ -20,6 +20,7 @@ from musicrl_jax.runs import (
     run_inputs,
     stopping,
     supervisor,
+    unknown_words,
 )
 
 OPERATIVE_GIN = "config/operative.gin"
@@ -80,6 +81,7 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
             f"A run keeps its gin config in {gin_file}; there is none. Start the run "
             "with `musicrl finetune --gin_file ... --run_dir ...`."
         )
+    unknown_words.warn_of_run(config)
     roles = make_roles(config, gin_file)
     environment = KEEP_PAGES | compile_cache.environment(run_dir)
     environment[hosts.NUM_PROCESSES] = "1"  # whatever cluster this machine is of

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from musicrl_jax.audio import levels, waveform
 from musicrl_jax.core import errors, rng
 from musicrl_jax.evaluation import prompts as prompts_lib
 from musicrl_jax.models.musiclm import guidance
-from musicrl_jax.runs import prompt_files, system
+from musicrl_jax.runs import export_source, prompt_files, system, unknown_words
 
 Progress = Callable[[int, int], None]
 MOST_CHARACTERS = 2000
@@ -33,6 +34,8 @@ class GenerateConfig:
       seconds: its length; the policy was trained on positions up to 30 s.
       seed: another seed is another piece.
       networks: directory of the networks; empty means those of the package.
+      policy: instead of theirs a weights file, or the directory of a run, whose best
+        step it then is.
       temperature: of sampling (paper, section 4.2).
       guidance: of sampling: 1.0 is none, more follows the prompt more closely. Needs a
         policy that was trained with dropout of its conditioning.
@@ -46,6 +49,7 @@ class GenerateConfig:
     seconds: float = 30.0
     seed: int = 0
     networks: str = ""
+    policy: str = ""
     temperature: float = 0.99
     guidance: float = 1.0
     clips_per_call: int = 8
@@ -116,8 +120,9 @@ def generate(
     for file in files:
         check_writable(file)
     networks = system.networks_directory(config.networks)
-    language = system.load_language(networks)
+    language = _language(config, networks)
     sound = system.Sound(networks, language.policy)
+    unknown_words.warn(sound.tokenizer, prompts, "the prompts")
     rows = []
     clips = _make(config, language, sound, prompts)
     for file, prompt, samples in zip(files, prompts, clips, strict=True):
@@ -131,6 +136,20 @@ def generate(
         if progress is not None and len(prompts) > config.clips_per_call:
             progress(len(rows), len(prompts))
     return {"clips": rows}
+
+
+def _language(config: GenerateConfig, networks: pathlib.Path) -> system.Language:
+    """Reads the policy that the config names.
+
+    Raises:
+      InputError: there is none, or its run read other networks.
+    """
+    if not config.policy:
+        return system.load_language(networks)
+    with tempfile.TemporaryDirectory() as folder:
+        source = export_source.fetch(config.policy, "", pathlib.Path(folder))
+        source.check_networks(networks)
+        return system.load_language(networks, str(source.policy))
 
 
 def all_prompts(config: GenerateConfig) -> tuple[str, ...]:

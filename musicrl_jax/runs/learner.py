@@ -141,7 +141,7 @@ def learn(
         over_optimised=functools.partial(is_over_optimised, config, store),
     )
     try:
-        state = loop.run(state, -1 if saved is None else saved.identity.step)
+        state = loop.run(state, saved)
     except errors.MusicRLError:  # not where a host is lost: closing waits for it
         channel.checkpoints.close()
         raise
@@ -157,14 +157,15 @@ def restore_or_start(
         networks.policy_params, networks.value_params, config.learner, mesh
     )
     found = checkpoint_reader.CheckpointReader(config.run_dir).restore_newest_verified(
-        policy_source.abstract_tree(loops.as_trees(fresh))
+        policy_source.abstract_tree(states.as_trees(fresh))
     )
     if found is None:
         return fresh, None
-    state = loops.from_trees(found.trees, found.identity.step, fresh.reference)
+    state = states.from_trees(found.trees, found.identity.step, fresh.reference)
     # Laid out as a fresh state is, or the update would be compiled anew.
     state = states.shard_state(state, mesh)
-    return state, manager.Saved(identity=found.identity, policy=found.policy)
+    saved = manager.Saved(identity=found.identity, policy=found.policy, meta=found.meta)
+    return state, saved
 
 
 def make_channel(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -21,7 +22,7 @@ class MelCorpus:
 
     Attributes:
       train: rows of split "train".
-      train_mels: their spectrograms (float16).
+      train_mels: their spectrograms (float16, memory-mapped).
       held_out: the other rows, never trained on.
       held_out_mels: their spectrograms.
     """
@@ -33,9 +34,15 @@ class MelCorpus:
 
     def level(self) -> tuple[float, float]:
         """Returns the mean and standard deviation of the training values, rounded."""
-        sample = np.concatenate([mel[::7] for mel in self.train_mels])
-        values = sample.astype(np.float32)
-        return round(float(values.mean()), 2), round(float(values.std()), 2)
+        count, total, squares = 0, 0.0, 0.0
+        for mel in self.train_mels:  # one by one: all may be more than memory holds
+            values = mel[::7].astype(np.float64)
+            count += values.size
+            total += float(values.sum())
+            squares += float(np.square(values).sum())
+        mean = total / count
+        variance = max(0.0, squares / count - mean**2)
+        return round(mean, 2), round(math.sqrt(variance), 2)
 
 
 def load(

@@ -75,6 +75,11 @@ def select(
         budget, or the policy was not kept.
     """
     run = measured_run.open_run(run_dir)
+    if not run.evaluations:
+        raise errors.InputError(
+            f"A policy is chosen from a run's measurements; {run_dir} has none. Wait "
+            f"for its evaluator, or start `musicrl evaluator --run_dir {run_dir}`."
+        )
     kept = run.kept_steps()
     rule = policy_choice.Rule(
         kl_budget=run.kl_budget if kl_budget is None else kl_budget,

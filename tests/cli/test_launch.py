@@ -98,6 +98,11 @@ def test_a_slice_is_given_back_on_request(launch, tmp_path, monkeypatch):
         (("tpu_vm", "learner", *SLICE, *RUN, "--tries", "0"), "--tries"),
         (("tpu_vm", "learner", *SLICE, *RUN, "--wait_seconds", "0"), "waits above 0"),
         (("tpu_vm", *SLICE, *RUN), "'role'"),
+        (("tpu_vm", "learner", *SLICE, "--run_dir", "/runs/1"), "got /runs/1"),
+        (
+            ("tpu_vm", "learner", *SLICE, "--run_dir", "runs/1", "--shared_run_dir"),
+            "absolute path",
+        ),
     ],
 )
 def test_refusals_are_one_line(launch, tmp_path, arguments, word):

@@ -40,6 +40,13 @@ def test_any_text_gives_ids_of_the_vocabulary(texts):
     assert (padding[:, 1:] >= padding[:, :-1]).all()
 
 
+def test_unknown_words_are_told_as_often_as_they_are_there():
+    text = "A quokka's slow Zither, zither!"
+    assert TOKENIZER.unknown_words(text) == ["quokka's", "zither", "zither"]
+    assert TOKENIZER.known_share(text) == pytest.approx(0.4)
+    assert TOKENIZER.known_share("a tango") == 1.0
+
+
 def test_unknown_words_share_buckets_above_the_known_ones():
     first, again, other = TOKENIZER.encode(["quokka", "Quokka!", "zither"])[:, 0]
     assert first == again != other

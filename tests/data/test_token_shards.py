@@ -36,7 +36,7 @@ def write(folder, sizes=(4, 0, 3)):
     for number, size in enumerate(sizes):
         work.write(number, map(clip, range(first, first + size)))
         first += size
-    work.finish([0, 25, 50], 50, {"too_short": 2})
+    work.finish(work.records(), [0, 25, 50], 50, {"too_short": 2})
     return token_cache.TokenCache(folder)
 
 
@@ -110,7 +110,9 @@ def test_a_job_goes_on_after_its_finished_shards(tmp_path):
     assert [again.finished(i) is not None for i in range(3)] == [True, False, False]
     again.write(1, [])
     again.write(2, map(clip, range(4, 7)))
-    assert again.finish([0, 25, 50], 50, {"too_short": 2}) == whole.index
+    assert (
+        again.finish(again.records(), [0, 25, 50], 50, {"too_short": 2}) == whole.index
+    )
     assert contents(tmp_path / "broken") == contents(tmp_path / "whole")
     assert again.path(0).stat().st_ino == kept
     assert again.begin()
@@ -145,7 +147,7 @@ def test_clips_of_two_shapes_are_refused(tmp_path):
     )
     work.write(0, [clip(0), odd])
     with pytest.raises(errors.InputError, match="of one shape"):
-        work.finish([0], 50, {})
+        work.finish(work.records(), [0], 50, {})
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "index", "empty"])

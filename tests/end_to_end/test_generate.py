@@ -10,7 +10,10 @@ import soundfile
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.cli import main
 from musicrl_jax.evaluation import prompts
-from musicrl_jax.runs import generate
+from musicrl_jax.runs import generate, select_policy
+from musicrl_jax.transport import keys
+from musicrl_jax.transport import store as stores
+from tests.runs import measured_runs
 
 
 @pytest.fixture
@@ -72,6 +75,30 @@ def test_a_soundstream_takes_the_codecs_place(musicrl, networks, tiny, tmp_path)
     assert np.abs(clips["soundstream"] - clips["spectral"]).max() > 0
 
 
+def test_the_policy_of_a_run_is_its_best_step(musicrl, networks, tmp_path):
+    network, fields = weights.read_config(networks / "musiclm.safetensors")
+    leaves = weights.read_leaves(networks / "musiclm.safetensors")
+    tuned = tmp_path / "tuned.safetensors"
+    moved = {name: 3 * leaf for name, leaf in leaves.items()}
+    weights.save_weights(tuned, moved, network, fields)
+    run = measured_runs.write_run(tmp_path / "run")
+    key = keys.policy_key(select_policy.select(str(run)).step)
+    store = stores.open_store(str(run))
+    store.delete(key)
+    store.put_if_absent(key, tuned.read_bytes())
+    clips = {}
+    for name, policy in (("base", ()), ("file", (tuned,)), ("run", (run,))):
+        out = tmp_path / f"{name}.wav"
+        code, _, err = musicrl(
+            "generate", "--prompt", "a slow waltz", "--seconds", 1, "--networks",
+            networks, "--out", out, *(("--policy", *policy) if policy else ()),
+        )  # fmt: skip
+        assert code == 0, err
+        clips[name] = soundfile.read(out)[0]
+    np.testing.assert_array_equal(clips["run"], clips["file"])
+    assert np.abs(clips["run"] - clips["base"]).max() > 0
+
+
 def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
     out = tmp_path / "clips"
     code, _, err = musicrl(
@@ -80,6 +107,18 @@ def test_several_prompts_give_one_file_each(musicrl, networks, tmp_path):
     )  # fmt: skip
     assert code == 0, err
     assert sorted(path.name for path in out.iterdir()) == ["000.wav", "001.wav"]
+
+
+def test_words_that_the_text_tower_does_not_know_are_told_in_one_line(
+    musicrl, networks, tmp_path, caplog
+):
+    code, _, err = musicrl(
+        "generate", "--prompt", "a quokka tango", "--prompt", "a quokka waltz",
+        "--seconds", 1, "--networks", networks, "--out", tmp_path / "clips",
+    )  # fmt: skip
+    assert code == 0, err
+    (line,) = [text for text in caplog.messages if "text tower" in text]
+    assert line.count("quokka") == 1
 
 
 @pytest.mark.slow
@@ -122,6 +161,7 @@ def test_the_papers_prompts_come_in_its_order():
         (("--prompt", "a tango", "--seconds", "-5"), ("seconds", "-5")),
         (("--prompt", "a tango", "--seconds", "nan"), ("seconds", "nan")),
         (("--prompt", "a tango", "--networks", "/nowhere"), ("/nowhere",)),
+        (("--prompt", "a tango", "--policy", "/nowhere"), ("/nowhere",)),
         (("--prompt", "a tango", "--out", "a.mp3"), (".wav or .flac", "a.mp3")),
         (("--prompt", "a tango", "--out", "sound"), (".wav or .flac", "sound")),
     ],

@@ -110,6 +110,23 @@ def test_pre_emption_on_a_tpu_vm(fake):
     assert "--accelerator-type=v5litepod-8" in made[1]
 
 
+def test_a_tpu_vm_without_a_shared_run_directory_is_not_asked_for(fake):
+    arguments = ["learner", "--name", "run1", "--zone", "zone-a"]
+    arguments += ["--topology", "v5e:4x4", "--gin_file", "musicrl_mulan"]
+    done = run("tpu_vm.sh", *arguments, "--run_dir", "runs/1")
+    assert (done.returncode, calls(fake)) == (2, [])
+    (line,) = done.stderr.splitlines()
+    assert "got runs/1" in line
+    assert "--shared_run_dir" in line
+    (fake / "states").write_text("run1\tACTIVE\n" * 3)
+    (fake / "roles").write_text("absent\n" + "0 0 0 0\n")
+    mounted = ["--run_dir", "/mnt/runs/1", "--shared_run_dir", "--poll_seconds", "0.01"]
+    done = run("tpu_vm.sh", *arguments, *mounted)
+    assert done.returncode == 0, done.stderr
+    (start,) = [call for call in calls(fake) if "setsid" in call]
+    assert "learner --run_dir /mnt/runs/1" in start
+
+
 def test_gke_applies_what_was_rendered_and_nothing_that_was_refused(fake):
     stub = fake / "bin" / "musicrl"
     stub.write_text('#!/bin/sh\necho "$*"\nexit "${REFUSED:-0}"\n')
@@ -133,8 +150,18 @@ def test_slurm_submits_learner_and_actors(fake):
         f"sbatch: {LAUNCH}/slurm/run.sbatch",
         f"sbatch: --array=0-7 --partition=p {LAUNCH}/slurm/actors.sbatch",
     ]
-    for bad in (["/shared/run1"], ["/shared/run1", "x", "0"]):
-        assert run("slurm/submit.sh", *bad).returncode == 2
+    assert run("slurm/submit.sh", "/shared/run1").returncode == 2
+
+
+@pytest.mark.parametrize("actors", ["0", "abc", "-3", "2.5", "4x", "", "08"])
+def test_slurm_refuses_a_number_of_actors_that_is_none_and_says_what_it_got(
+    fake, actors
+):
+    done = run("slurm/submit.sh", "/shared/run1", "musicrl_mulan", actors)
+    assert (done.returncode, calls(fake)) == (2, [])
+    assert done.stderr.splitlines() == [
+        f"submit.sh: ACTORS must be a number, 1 or more; got '{actors}'"
+    ]
 
 
 @pytest.fixture

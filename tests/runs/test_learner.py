@@ -46,12 +46,13 @@ def test_a_restored_state_has_the_layout_of_a_fresh_one(tmp_path, axes):
         networks.policy_params, networks.value_params, config.learner, mesh
     )
     store = manager.CheckpointStore(str(tmp_path), 1)
-    store.save(7, loops.as_trees(fresh), {"config_hash": "x"})
+    store.save(7, states.as_trees(fresh), {loops.OVER_BUDGET: 2})
     store.close()
 
     restored, saved = learner.restore_or_start(config, networks, mesh)
     assert saved is not None
     assert int(restored.step) == 7
+    assert saved.meta == {loops.OVER_BUDGET: 2}
     # Another layout would be another program: the update would be compiled anew.
     for new, old in zip(jax.tree.leaves(restored), jax.tree.leaves(fresh), strict=True):
         assert new.sharding.is_equivalent_to(old.sharding, old.ndim)

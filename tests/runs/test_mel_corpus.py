@@ -1,5 +1,8 @@
 """Which clips of a manifest a network learns from."""
 
+import dataclasses
+import mmap
+
 import numpy as np
 import pytest
 
@@ -44,6 +47,27 @@ def test_short_clips_and_those_without_captions_are_left_out(path, captioned, na
     assert [row.path.removesuffix(".wav")[-1] for row in rows] == list(names)
     assert len(corpus.train_mels) == len(corpus.train)
     assert len(corpus.held_out_mels) == len(corpus.held_out)
+
+
+def test_the_level_is_that_of_every_seventh_frame_of_all_clips(path):
+    generator = np.random.default_rng(0)
+    mels = tuple(
+        generator.normal(-4.0, 3.0, (frames, 8)).astype(np.float16)
+        for frames in (30, 50, 11)
+    )
+    corpus = mel_corpus.load(path, MELS)
+    corpus = dataclasses.replace(corpus, train_mels=mels)
+    values = np.concatenate([mel[::7] for mel in mels]).astype(np.float64)
+    assert corpus.level() == (round(values.mean(), 2), round(values.std(), 2))
+
+
+def test_spectrograms_lie_in_a_file_and_not_in_memory(path):
+    corpus = mel_corpus.load(path, MELS)
+    for mel in corpus.train_mels + corpus.held_out_mels:
+        owner = mel
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        assert isinstance(owner, mmap.mmap)
 
 
 def test_a_split_without_clips_is_refused(path):

@@ -35,6 +35,15 @@ def test_the_best_step_before_the_turn_is_written(turned, tmp_path):
     assert "not after step 30, where quality turns" in found.reason
 
 
+def test_a_run_without_measurements_is_named(tmp_path):
+    run = str(tmp_path / "young")
+    config = json.dumps({"learner": {"kl_budget_nats": 20.0}})
+    stores.open_store(run).put_if_absent(configuration.TEXT, config.encode())
+    with pytest.raises(errors.InputError, match=f"{run} has none") as refused:
+        select_policy.select(run)
+    assert f"musicrl evaluator --run_dir {run}" in str(refused.value)
+
+
 def test_a_smaller_budget_gives_an_earlier_step(turned):
     assert select_policy.select(str(turned), kl_budget=8.0).step == 20
 
@@ -87,7 +96,7 @@ def test_a_run_that_kept_means_alone_has_a_choice_but_no_policy(tmp_path):
     config = {"learner": {"kl_budget_nats": 20.0}, "reward": {"text_adherence": 1.0}}
     store = stores.open_store(str(run))
     store.put_if_absent(configuration.TEXT, json.dumps(config).encode())
-    with pytest.raises(errors.InputError, match="there are none"):
+    with pytest.raises(errors.InputError, match="has none"):
         select_policy.select(str(run))
     writer = writers.JsonLinesWriter(run / "metrics" / "evaluator.jsonl")
     for step, reward in ((0, 0.1), (12, 0.3), (24, 0.2)):

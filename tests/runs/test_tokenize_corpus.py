@@ -14,74 +14,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import soundfile
+import tokenize_corpora as corpora
 
 from musicrl_jax.audio import waveform
-from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
-from musicrl_jax.data import manifest, text, token_cache
-from musicrl_jax.models.codec import adapter as codec_adapter
-from musicrl_jax.models.codec import config as codec_config
-from musicrl_jax.models.mulan import adapter as mulan_adapter
-from musicrl_jax.models.mulan import config as mulan_config
+from musicrl_jax.data import manifest, token_cache
 from musicrl_jax.models.semantic import adapter as semantic_adapter
-from musicrl_jax.models.semantic import config as semantic_config
 from musicrl_jax.models.soundstream import adapter as soundstream_adapter
 from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.runs import clip_encoder, pretrain_mulan, tokenize_corpus, tokenizers
 
-RATE = 16_000
-CODEC = codec_config.CodecConfig(
-    num_mels=16, width=8, encoder_depth=1, code_depth=1, frame_depth=1, levels=2,
-    codebook_size=6, code_width=4,
-)  # fmt: skip
-SEMANTIC = semantic_config.SemanticConfig(
-    fft_size=640, num_mels=8, width=8, blocks=1, kernel=3, token_block=1, clusters=5,
-    target_size=4, target_width=2,
-)  # fmt: skip
-
-
-def _write(path, name, config, abstract, extra=()):
-    """Writes random weights of the right shapes."""
-    keys = iter(jax.random.split(jax.random.key(0), 200))
-    params = jax.tree.map(
-        lambda leaf: 0.3 * jax.random.normal(next(keys), leaf.shape), abstract
-    )
-    fields = dataclasses.asdict(config) | dict(extra)
-    weights.save_weights(path / f"{name}.safetensors", params, name, fields)
+RATE = corpora.RATE
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    rows = []
-    for number, seconds in enumerate((2.0, 2.4, 1.0, 2.0)):
-        generator = np.random.default_rng(number)
-        sound = 0.1 * generator.standard_normal(int(seconds * RATE)).astype(np.float32)
-        waveform.write_wav(folder / f"{number}.wav", sound, RATE)
-        rows.append(
-            manifest.ClipRow(
-                path=f"{number}.wav",
-                duration_seconds=seconds,
-                sample_rate_hz=RATE,
-                captions=tuple(f"take {number} {i}" for i in range(1 + number % 2)),
-                split="train" if number else "held_out",
-            )
-        )
-    manifest.write_manifest(folder / "manifest.jsonl", rows)
-    words = text.TextTokenizer.build(
-        [caption for row in rows for caption in row.captions], width=4, buckets=3
-    )
-    mulan = mulan_config.MulanConfig(
-        vocabulary_size=words.vocabulary_size, text_words=4, text_width=8, text_heads=2,
-        fft_size=640, num_mels=8, audio_widths=(8,), audio_blocks=1, min_seconds=0.5,
-        embedding=6, conditioning_tokens=3, codebook_size=7,
-    )  # fmt: skip
-    _write(folder, "codec", CODEC, codec_adapter.abstract_params(CODEC))
-    tokenizer = semantic_adapter.make_semantic(SEMANTIC)
-    _write(folder, "semantic", SEMANTIC, tokenizer.abstract_params())
-    abstract = mulan_adapter.make_mulan(mulan).abstract_params()
-    _write(folder, "mulan", mulan, abstract, {"tokenizer": words.to_dict()}.items())
-    return folder
+    return corpora.write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,30 +41,13 @@ def _compiled_once():
         yield
 
 
-def _config(folder, out, **fields):
-    settings = {"seconds": 2.0, "window_seconds": 1.0, "windows": 3, "batch_size": 2}
-    places = {"manifest": str(folder / "manifest.jsonl"), "networks": str(folder)}
-    return tokenize_corpus.TokenizeCorpusConfig(
-        **(places | {"out": str(out)} | settings | fields)
-    )
-
-
 def _open(config):
     return token_cache.TokenCache(pathlib.Path(tokenize_corpus.run(config).tokens))
 
 
-def _contents(folder):
-    """Returns the files that matter: the lock holds a process number."""
-    return {
-        path.name: path.read_bytes()
-        for path in folder.iterdir()
-        if not path.name.startswith(".")
-    }
-
-
 def test_the_clips_are_what_each_gives_alone(corpus, tmp_path):
     seen, seconds = [], itertools.count()
-    config = _config(corpus, tmp_path, shards=2)
+    config = corpora.config(corpus, tmp_path, shards=2)
     summary = tokenize_corpus.run(
         config, lambda *done: seen.append(done), clock=lambda: float(next(seconds))
     )
@@ -157,7 +88,7 @@ def test_a_corpus_without_captions_has_tokens_and_no_text_codes(corpus, tmp_path
     bare = [dataclasses.replace(row, captions=()) for row in rows]
     manifest.write_manifest(tmp_path / "bare.jsonl", bare)
     cache = _open(
-        _config(corpus, tmp_path / "bare", manifest=str(tmp_path / "bare.jsonl"))
+        corpora.config(corpus, tmp_path / "bare", manifest=str(tmp_path / "bare.jsonl"))
     )
     for clip in cache.clips(range(3)):
         assert clip.text_codes.shape == (0, 3)
@@ -166,8 +97,10 @@ def test_a_corpus_without_captions_has_tokens_and_no_text_codes(corpus, tmp_path
 
 
 def test_only_the_coarse_levels_are_tokens(corpus, tmp_path):
-    every = _open(_config(corpus, tmp_path / "every")).clips(range(3))
-    first = _open(_config(corpus, tmp_path / "first", coarse_levels=1)).clips(range(3))
+    every = _open(corpora.config(corpus, tmp_path / "every")).clips(range(3))
+    first = _open(corpora.config(corpus, tmp_path / "first", coarse_levels=1)).clips(
+        range(3)
+    )
     for clip, whole in zip(first, every, strict=True):
         np.testing.assert_array_equal(clip.tokens, whole.tokens[:, :2])
     with pytest.raises(errors.InputError, match="codec's 2 in"):
@@ -175,8 +108,8 @@ def test_only_the_coarse_levels_are_tokens(corpus, tmp_path):
 
 
 def test_a_job_that_ended_in_the_middle_gives_the_same_bytes(corpus, tmp_path):
-    tokenize_corpus.run(_config(corpus, tmp_path / "whole"))
-    config = _config(corpus, tmp_path / "broken")
+    tokenize_corpus.run(corpora.config(corpus, tmp_path / "whole"))
+    config = corpora.config(corpus, tmp_path / "broken")
 
     def breaking(done, total, figures):
         if done == 2:
@@ -187,7 +120,7 @@ def test_a_job_that_ended_in_the_middle_gives_the_same_bytes(corpus, tmp_path):
     seen = []
     summary = tokenize_corpus.run(config, lambda *done: seen.append(done))
     assert [row[0] for row in seen] == [2, 3]
-    assert _contents(tmp_path / "broken") == _contents(tmp_path / "whole")
+    assert corpora.contents(tmp_path / "broken") == corpora.contents(tmp_path / "whole")
     # And once more: it is finished, and says so at once.
     assert tokenize_corpus.run(config, breaking) == summary
 
@@ -197,12 +130,16 @@ def test_unreadable_clips_are_left_out_and_listed(corpus, tmp_path):
     (tmp_path / "noise.wav").write_bytes(b"no audio")
     soundfile.write(tmp_path / "nan.wav", np.full(2 * RATE, np.nan, "f4"), RATE,
                     subtype="FLOAT")  # fmt: skip
-    soundfile.write(tmp_path / "short.wav", np.zeros(RATE, "f4"), RATE)
+    soundfile.write(
+        tmp_path / "short.wav",
+        np.zeros(RATE, "f4"),
+        RATE,
+    )
     names = ["noise.wav", "absent.wav", "nan.wav", "short.wav"]
     bad = [dataclasses.replace(rows[0], path=str(tmp_path / name)) for name in names]
     path = tmp_path / "mixed.jsonl"
     manifest.write_manifest(path, [bad[0], rows[0], *bad[1:], *rows[1:]])
-    config = _config(corpus, tmp_path / "mixed", manifest=str(path), shards=4)
+    config = corpora.config(corpus, tmp_path / "mixed", manifest=str(path), shards=4)
     with pytest.raises(errors.InputError, match=r"skipped\.jsonl lists"):
         tokenize_corpus.run(config)
     summary = tokenize_corpus.run(dataclasses.replace(config, max_bad_share=0.6))
@@ -211,16 +148,16 @@ def test_unreadable_clips_are_left_out_and_listed(corpus, tmp_path):
     assert [pathlib.Path(json.loads(line)["name"]).name for line in lines] == names
     reasons = "".join(json.loads(line)["reason"] for line in lines)
     assert all(word in reasons for word in ("readable", "finite", "it lasts 1 s"))
-    good = _open(_config(corpus, tmp_path / "good")).clips(range(3))
+    good = _open(corpora.config(corpus, tmp_path / "good")).clips(range(3))
     found = token_cache.TokenCache(tmp_path / "mixed").clips(range(3))
     for clip, other in zip(found, good, strict=True):
         np.testing.assert_array_equal(clip.tokens, other.tokens)
 
 
 def test_other_networks_or_clips_need_another_folder(corpus, tmp_path):
-    tokenize_corpus.run(_config(corpus, tmp_path))
+    tokenize_corpus.run(corpora.config(corpus, tmp_path))
     with pytest.raises(errors.InputError, match="made from other window_seconds than"):
-        tokenize_corpus.run(_config(corpus, tmp_path, window_seconds=1.5))
+        tokenize_corpus.run(corpora.config(corpus, tmp_path, window_seconds=1.5))
 
 
 @pytest.mark.slow
@@ -228,7 +165,7 @@ def test_a_killed_job_goes_on_and_gives_the_same_bytes(corpus, tmp_path):
     rows = manifest.read_manifest(corpus / "manifest.jsonl").rows
     manifest.write_manifest(tmp_path / "many.jsonl", rows * 40)
     whole, broken = (
-        _config(corpus, tmp_path / name, manifest=str(tmp_path / "many.jsonl"),
+        corpora.config(corpus, tmp_path / name, manifest=str(tmp_path / "many.jsonl"),
                 shards=12)
         for name in ("whole", "broken")
     )  # fmt: skip
@@ -250,32 +187,40 @@ def test_a_killed_job_goes_on_and_gives_the_same_bytes(corpus, tmp_path):
     assert not last.exists()
     kept = {path: path.stat().st_ino for path in last.parent.glob("*.array_record")}
     tokenize_corpus.run(broken)
-    assert _contents(tmp_path / "broken") == _contents(tmp_path / "whole")
+    assert corpora.contents(tmp_path / "broken") == corpora.contents(tmp_path / "whole")
     finished = sorted(kept)[:3]
     assert [path.stat().st_ino for path in finished] == [kept[p] for p in finished]
 
 
 def test_clips_too_short_for_all_are_an_error(corpus, tmp_path):
     with pytest.raises(errors.InputError, match="no clip of 9"):
-        tokenize_corpus.run(_config(corpus, tmp_path, seconds=9.0))
+        tokenize_corpus.run(corpora.config(corpus, tmp_path, seconds=9.0))
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("window_seconds", 3.0), ("shards", 0), ("workers", 0), ("max_bad_share", 2.0)],
+    [
+        ("window_seconds", 3.0),
+        ("shards", 0),
+        ("workers", 0),
+        ("max_bad_share", 2.0),
+        ("part", 1),
+        ("parts", 17),
+        ("manifest", "gs://bucket/manifest.jsonl"),
+    ],
 )
 def test_impossible_settings_are_named(corpus, tmp_path, field, value):
     with pytest.raises(errors.InputError, match=field):
-        _config(corpus, tmp_path, **{field: value})
+        corpora.config(corpus, tmp_path, **{field: value})
 
 
 def test_networks_of_different_rates_are_refused(corpus, tmp_path):
     for name in ("codec", "mulan"):
         file = f"{name}.safetensors"
         (tmp_path / file).write_bytes((corpus / file).read_bytes())
-    other = dataclasses.replace(SEMANTIC, hop=320)
+    other = dataclasses.replace(corpora.SEMANTIC, hop=320)
     abstract = semantic_adapter.make_semantic(other).abstract_params()
-    _write(tmp_path, "semantic", other, abstract)
+    corpora.write(tmp_path, "semantic", other, abstract)
     with pytest.raises(errors.InputError, match="at one rate"):
         tokenizers.load(tmp_path)
 
@@ -290,7 +235,7 @@ def test_a_soundstream_makes_the_coarse_tokens(corpus, tmp_path):
         levels=3, codebook_size=9, code_width=4,
     )  # fmt: skip
     abstract = soundstream_adapter.abstract_params(config)
-    _write(tmp_path, "soundstream", config, abstract)
+    corpora.write(tmp_path, "soundstream", config, abstract)
     (tmp_path / "soundstream.safetensors").rename(tmp_path / "codec.safetensors")
     sound, params = tokenizers.load(tmp_path)
     assert sound.layout.codebook_sizes == (5, 9, 9, 9)
