@@ -77,6 +77,24 @@ class PretrainSemanticConfig:
             )
 
 
+def starter(
+    manifest: str, run_dir: str, out: str, tuning_steps: int = 0
+) -> PretrainSemanticConfig:
+    """Returns the run of the starter's tokenizer; 0 `tuning_steps` mean its own."""
+    return PretrainSemanticConfig(
+        manifest=manifest,
+        run_dir=run_dir,
+        out=out,
+        semantic=semantic_config.SemanticConfig(fft_size=2048, num_mels=128),
+        pretrain=pretrain_config.PretrainConfig(
+            steps=1500, learning_rate=2e-3, warmup_steps=50, save_every=100
+        ),
+        bags=bag_tuning.BagConfig(
+            steps=tuning_steps or 500, batch_size=40, crop_frames=160
+        ),
+    )
+
+
 def run(
     config: PretrainSemanticConfig, hooks: loop.Hooks | None = None
 ) -> pathlib.Path:
@@ -184,10 +202,10 @@ def _tune(
     settings = dataclasses.replace(
         config.pretrain,
         steps=config.bags.steps,
-        learning_rate=config.bags.learning_rate,
+        learning_rate=config.pretrain.learning_rate * config.bags.learning_rate_share,
         accumulate=1,
     )
-    sizes_of_batch = config.bags.batch_size, config.bags.crop_frames
+    clips = min(config.bags.batch_size, len(corpus.train_mels))
 
     def start(
         fresh: arrays.Params, _: arrays.Params
@@ -196,7 +214,7 @@ def _tune(
 
     state = training.train(
         trainer,
-        _batches(config, corpus, *sizes_of_batch),
+        _batches(config, corpus, clips, config.bags.crop_frames),
         settings,
         pathlib.Path(config.run_dir) / "bags",
         hooks,

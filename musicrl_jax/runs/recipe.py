@@ -49,7 +49,7 @@ class RecipeConfig:
     starter: bool = False
     networks: str = ""
     preferences: str = ""
-    pairs: int = 4000
+    pairs: int = 8000
     prompts: int = 200
     seed: int = 0
 

@@ -75,7 +75,8 @@ class StarterConfig:
       codec_steps: of the levels that are added to it.
       soundstream_steps: of SoundStream, which nothing else is trained with.
       soundstorm_steps: of SoundStorm.
-      semantic_steps: of the semantic tokenizer.
+      semantic_steps: of the semantic tokenizer's masked prediction.
+      tuning_steps: of its clusters.
       mulan_steps: of MuLan.
       musiclm_steps: of the language model.
       attributes_steps: of the attribute judge.
@@ -98,6 +99,7 @@ class StarterConfig:
     soundstream_steps: int = 0
     soundstorm_steps: int = 0
     semantic_steps: int = 0
+    tuning_steps: int = 0
     mulan_steps: int = 0
     musiclm_steps: int = 0
     attributes_steps: int = 0
@@ -158,13 +160,14 @@ def chain(
     stream = pretrain_soundstream
     fine, opinion = pretrain_soundstorm, pretrain_quality
     semantic, mulan = pretrain_semantic, pretrain_mulan
+    meant = functools.partial(semantic.starter, tuning_steps=config.tuning_steps)
     return (
         _stage("corpus", music, pathlib.Path(data), corpus.build),
         train("coarse", pretrain_codec, pretrain_codec.PretrainCodecConfig, data),
         train("codec", pretrain_codec, pretrain_codec.more_levels, data, coarse=coarse),
         train("soundstream", stream, stream.starter, data),
         train("soundstorm", fine, fine.PretrainSoundStormConfig, data, networks=nets),
-        train("semantic", semantic, semantic.PretrainSemanticConfig, data),
+        train("semantic", semantic, meant, data),
         _stage("more", further, pathlib.Path(more), corpus.build),
         train("mulan", mulan, mulan.PretrainMulanConfig, data, more_manifests=(more,)),
         _stage("tokens", cut, index, tokenize_corpus.run),

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from musicrl_jax.cli import bindings, configurables, gin_files
-from musicrl_jax.runs import pretrain_soundstream
+from musicrl_jax.runs import pretrain_semantic, pretrain_soundstream
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted((ROOT / "gin").rglob("*.gin"))
@@ -63,8 +63,14 @@ def test_experiment_opens_with_its_command(path):
     assert first.startswith("# musicrl ")
 
 
-def test_the_starters_soundstream_is_the_same_from_gin_and_in_the_chain():
-    path = ROOT / "gin" / "experiments" / "pretrain_soundstream_starter.gin"
+@pytest.mark.parametrize(
+    ("experiment", "make"),
+    [
+        ("pretrain_soundstream_starter", pretrain_soundstream.starter),
+        ("pretrain_semantic", pretrain_semantic.starter),
+    ],
+)
+def test_the_starters_network_is_the_same_from_gin_and_in_the_chain(experiment, make):
+    path = ROOT / "gin" / "experiments" / f"{experiment}.gin"
     read = bindings.resolve(root_of(path), [path]).config
-    made = pretrain_soundstream.starter(read.manifest, read.run_dir, read.out)
-    assert made == read
+    assert make(read.manifest, read.run_dir, read.out) == read

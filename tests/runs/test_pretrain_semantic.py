@@ -70,7 +70,7 @@ def settings(corpus, folder, name="run", **changes):
         "batch_size": 8,
         "crop_frames": 12,
         "cluster_steps": 4,
-        "bags": bag_tuning.BagConfig(steps=4, batch_size=4, crop_frames=20),
+        "bags": bag_tuning.BagConfig(steps=4, batch_size=40, crop_frames=20),
     }
     return pretrain_semantic.PretrainSemanticConfig(**(fields | changes))
 

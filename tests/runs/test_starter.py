@@ -61,10 +61,14 @@ def test_steps_and_seed_reach_each_network():
     plain = {x.name: x.settings for x in starter.chain(starter.StarterConfig())}
     other = {
         x.name: x.settings
-        for x in starter.chain(starter.StarterConfig(seed=5, mulan_steps=17))
+        for x in starter.chain(
+            starter.StarterConfig(seed=5, mulan_steps=17, tuning_steps=3)
+        )
     }
     assert other["mulan"]["pretrain"]["steps"] == 17
     assert plain["mulan"]["pretrain"]["steps"] > 17
+    assert other["semantic"]["bags"]["steps"] == 3
+    assert plain["semantic"]["bags"]["steps"] > 3
     for name in starter_assets.NETWORKS:
         before, after = plain[name]["pretrain"], other[name]["pretrain"]
         assert after["seed"] == before["seed"] + 5

@@ -30,8 +30,8 @@ class BagConfig:
 
     Attributes:
       steps: updates.
-      learning_rate: its peak.
-      batch_size: clips that are told apart.
+      learning_rate_share: its peak, as a share of that of masked prediction.
+      batch_size: clips that are told apart; all of a corpus that has fewer.
       crop_frames: tokens of a crop, two halves of it.
       temperature: of the soft assignment, which is by cosine.
       masked: weight of masked prediction.
@@ -39,7 +39,7 @@ class BagConfig:
     """
 
     steps: int = 0
-    learning_rate: float = 1e-3
+    learning_rate_share: float = 0.5
     batch_size: int = 32
     crop_frames: int = 200
     temperature: float = 0.05
@@ -53,11 +53,15 @@ class BagConfig:
                 f"of 2 or more; got {self.steps}, {self.batch_size} and "
                 f"{self.crop_frames}."
             )
-        if self.temperature <= 0 or min(self.masked, self.balance) < 0:
+        if min(self.temperature, self.learning_rate_share) <= 0:
             raise errors.InputError(
-                "BagConfig needs a positive temperature and weights that are not "
-                f"negative; got temperature={self.temperature}, masked={self.masked} "
-                f"and balance={self.balance}."
+                "BagConfig needs a positive temperature and learning_rate_share; got "
+                f"{self.temperature} and {self.learning_rate_share}."
+            )
+        if min(self.masked, self.balance) < 0:
+            raise errors.InputError(
+                "BagConfig needs weights that are not negative; got "
+                f"masked={self.masked} and balance={self.balance}."
             )
 
 

@@ -148,6 +148,7 @@ def test_it_couples_examples_and_returns_the_targets_unchanged():
         {"batch_size": 1},
         {"crop_frames": 1},
         {"temperature": 0.0},
+        {"learning_rate_share": 0.0},
         {"masked": -1.0},
     ],
 )
