@@ -42,8 +42,11 @@ def run_chain(
     chain: Sequence[Stage],
     records: pathlib.Path,
     clock: Callable[[], float] = time.monotonic,
+    begin: Callable[[int, int], None] | None = None,
 ) -> list[str]:
     """Runs the stages whose output is missing; returns their names.
+
+    `begin`, where it is given, is called with (number, stages) before each, 1 first.
 
     A stage's record says the seconds that the run took which finished it, the figures
     that it returned (if it did), and a digest of its settings and of those of all
@@ -54,13 +57,15 @@ def run_chain(
         no output.
     """
     digest, done = "", []
-    for stage in chain:
+    for number, stage in enumerate(chain, start=1):
         digest = _digest(digest, stage)
         record = records / f"{stage.name}.json"
         if record.is_file() and stage.output.exists():
             _check(record, digest)
             continue
         _LOG.info("stage %s", stage.name)
+        if begin is not None:
+            begin(number, len(chain))
         started = clock()
         result = stage.run()
         if not stage.output.exists():

@@ -20,6 +20,7 @@ from musicrl_jax.data import token_cache
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import loop
 from musicrl_jax.runs import (
+    chain_progress,
     corpus,
     degradation_corpus,
     pretrain_attributes,
@@ -121,8 +122,12 @@ def run(config: StarterConfig, hooks: loop.Hooks | None = None) -> pathlib.Path:
       InputError: where `run_dir` was begun with other settings.
       Preempted: when stopped; starting again goes on.
     """
-    run_dir = pathlib.Path(config.run_dir)
-    stages.run_chain(chain(config, hooks), run_dir / "stages")
+    run_dir, hooks = pathlib.Path(config.run_dir), hooks or loop.Hooks()
+    begin = None
+    if hooks.progress is not None:
+        shown = chain_progress.ChainProgress(hooks.progress)
+        hooks, begin = dataclasses.replace(hooks, progress=shown), shown.begin
+    stages.run_chain(chain(config, hooks), run_dir / "stages", begin=begin)
     sources = starter_assets.Sources(
         manifest=run_dir / "corpus" / corpus.MANIFEST,
         networks=run_dir / "networks",
@@ -138,6 +143,9 @@ def chain(
     run_dir = pathlib.Path(config.run_dir)
     networks = run_dir / "networks"
     nets = str(networks)
+    shown = _shown(hooks)
+    render = functools.partial(corpus.build, report=shown)
+    degrade = functools.partial(degradation_corpus.run, progress=shown)
     music, further, recordings = _corpora(config)
     data = str(run_dir / "corpus" / corpus.MANIFEST)
     more = str(run_dir / "more" / corpus.MANIFEST)
@@ -162,21 +170,32 @@ def chain(
     semantic, mulan = pretrain_semantic, pretrain_mulan
     meant = functools.partial(semantic.starter, tuning_steps=config.tuning_steps)
     return (
-        _stage("corpus", music, pathlib.Path(data), corpus.build),
+        _stage("corpus", music, pathlib.Path(data), render),
         train("coarse", pretrain_codec, pretrain_codec.PretrainCodecConfig, data),
         train("codec", pretrain_codec, pretrain_codec.more_levels, data, coarse=coarse),
         train("soundstream", stream, stream.starter, data),
         train("soundstorm", fine, fine.PretrainSoundStormConfig, data, networks=nets),
         train("semantic", semantic, meant, data),
-        _stage("more", further, pathlib.Path(more), corpus.build),
+        _stage("more", further, pathlib.Path(more), render),
         train("mulan", mulan, mulan.PretrainMulanConfig, data, more_manifests=(more,)),
-        _stage("tokens", cut, index, tokenize_corpus.run),
+        _stage("tokens", cut, index, _tokenize(hooks)),
         train("musiclm", lm, lm.PretrainMusicLMConfig, tokens=cut.out, mulan=joint),
         train("attributes", judge, judge.PretrainAttributesConfig, data, codec=codec),
-        _stage("recordings", recordings, pathlib.Path(rated), corpus.build),
-        _stage("ratings", degraded, pathlib.Path(ratings), degradation_corpus.run),
+        _stage("recordings", recordings, pathlib.Path(rated), render),
+        _stage("ratings", degraded, pathlib.Path(ratings), degrade),
         train("quality", opinion, opinion.PretrainQualityConfig, ratings=ratings),
     )
+
+
+def _shown(hooks: loop.Hooks | None) -> Callable[[int, int], None] | None:
+    """Returns the progress of work that has no figures."""
+    progress = hooks.progress if hooks else None
+    return None if progress is None else lambda done, total: progress(done, total, {})
+
+
+def _tokenize(hooks: loop.Hooks | None) -> Callable[..., object]:
+    progress = hooks.progress if hooks else None
+    return functools.partial(tokenize_corpus.run, progress=progress)
 
 
 def _corpora(

@@ -34,7 +34,12 @@ def test_only_what_is_missing_is_run(tmp_path):
     ]
     assert stages.run_chain(chain, tmp_path / "records") == []
     chain[2].output.unlink()
-    assert stages.run_chain(chain, tmp_path / "records") == ["stage_2"]
+    begun = []
+    again = stages.run_chain(
+        chain, tmp_path / "records", begin=lambda *place: begun.append(place)
+    )
+    assert again == ["stage_2"]
+    assert begun == [(3, 3)]
     assert calls == [0, 1, 2, 2]
 
 
