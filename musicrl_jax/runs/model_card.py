@@ -1,6 +1,7 @@
 """The starter's model card, written from what was measured."""
 
 import collections
+import itertools
 import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from musicrl_jax.data import manifest, text
 from musicrl_jax.runs import stages
 
 NAME = "MODEL_CARD.md"
+_CURVE_POINTS = 6
+_MEL_LOSS = "loss/mel"
 
 _ROLES = {
     "codec": "waveform to residual codes and back",
@@ -67,8 +70,32 @@ def compose(
         figures = _figures(name, networks, runs, records)
         if figures:
             parts += [f"### {name}", _table(("figure", "value"), figures.items())]
+    curves = {name: curve(_metrics(runs / name / "metrics.jsonl")) for name in _ROLES}
+    if any(curves.values()):
+        head = (
+            "network",
+            "step: mean training loss since the step before (soundstream: of mel)",
+        )
+        lines = [(name, line) for name, line in curves.items() if line]
+        parts += ["### Curves", _table(head, lines)]
     parts += [_LIMITS, _licence(rows)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def curve(rows: Sequence[Mapping[str, float | int]]) -> str:
+    """Returns the training loss at about doubling steps, of `metrics.jsonl`'s rows.
+
+    Each value is the mean of the rows since the one before, "step: loss, ...". Where
+    there is no sum of losses, as with two optimizers, it is the mel loss.
+    """
+    key = "loss" if any("loss" in row for row in rows) else _MEL_LOSS
+    told = [row for row in rows if key in row]
+    ends = sorted({len(told) >> shift for shift in range(_CURVE_POINTS)} - {0})
+    points = []
+    for first, last in itertools.pairwise([0, *ends]):
+        mean = sum(row[key] for row in told[first:last]) / (last - first)
+        points.append(f"{int(told[last - 1]['step'])}: {_number(mean)}")
+    return ", ".join(points)
 
 
 def _networks(
