@@ -34,7 +34,7 @@ def read_header(path: pathlib.Path) -> Header:
 
     The last samples are decoded, so that a compressed file that was cut off is found; a
     WAV file must be as long as its data chunk says, unless it is a stream's, which does
-    not know.
+    not know. Of AIFF, AU, W64 and RF64 what is left of a file counts as the whole.
     Files with floating-point samples, the only ones that can hold a NaN, are read
     whole. The content decides on the format, not the suffix.
 
