@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import struct
 
 import numpy as np
 import soundfile
@@ -10,6 +11,8 @@ from musicrl_jax.core import errors
 
 _TAIL = 4096  # samples decoded at the end of a file
 _BLOCK = 65_536
+_UNKNOWN_SIZES = range(0x7FFF_0000, 0x1_0000_0000)  # what streams say; 0 as well
+_SLACK = 1024  # bytes; some programs count the header as samples
 _FLOAT_SUBTYPES = frozenset({"FLOAT", "DOUBLE"})
 
 
@@ -29,7 +32,9 @@ class Header:
 def read_header(path: pathlib.Path) -> Header:
     """Reads a header and tries whether the samples that it promises are there.
 
-    The last samples are decoded, so that a compressed file that was cut off is found.
+    The last samples are decoded, so that a compressed file that was cut off is found; a
+    WAV file must be as long as its data chunk says, unless it is a stream's, which does
+    not know. Of AIFF, AU, W64 and RF64 what is left of a file counts as the whole.
     Files with floating-point samples, the only ones that can hold a NaN, are read
     whole. The content decides on the format, not the suffix.
 
@@ -56,6 +61,8 @@ def _checked(path: pathlib.Path, file: soundfile.SoundFile) -> Header:
         duration_seconds=file.frames / file.samplerate,
         sample_rate_hz=file.samplerate,
     )
+    if file.format in {"WAV", "WAVEX"} and _missing_bytes(path) > _SLACK:
+        raise _too_short(path, "its header says")
     if file.subtype in _FLOAT_SUBTYPES:
         blocks = file.blocks(_BLOCK, dtype="float32")
         if not all(np.isfinite(block).all() for block in blocks):
@@ -65,8 +72,28 @@ def _checked(path: pathlib.Path, file: soundfile.SoundFile) -> Header:
         return header
     file.seek(max(0, file.frames - _TAIL))
     if not len(file.read(_TAIL, dtype="float32")):
-        raise errors.InputError(
-            f"{path} must be as long as its header says, "
-            f"{header.duration_seconds:.1f} s; it ends before. Copy it again."
-        )
+        raise _too_short(path, f"its header says, {header.duration_seconds:.1f} s")
     return header
+
+
+def _too_short(path: pathlib.Path, length: str) -> errors.InputError:
+    return errors.InputError(
+        f"{path} must be as long as {length}; it ends before. Copy it again."
+    )
+
+
+def _missing_bytes(path: pathlib.Path) -> int:
+    """Returns how many bytes of a WAV file's samples are not there.
+
+    libsndfile takes what is left of a file that was cut off for the whole.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        order = ">" if file.read(12).startswith(b"RIFX") else "<"
+        while len(head := file.read(8)) == 8:
+            name, length = struct.unpack(f"{order}4sI", head)
+            if name == b"data":
+                known = length and length not in _UNKNOWN_SIZES
+                return file.tell() + length - size if known else 0
+            file.seek(length + length % 2, 1)  # chunks begin at even places
+    return 0

@@ -24,12 +24,11 @@ def read_audio(path: pathlib.Path, sample_rate_hz: int) -> Float[np.ndarray, " n
 
     Raises:
       InputError: where the file is missing, empty, cut off or not audio, or samples of
-        it are not finite.
+        it are not finite, also after mixing and resampling. A WAV file that was cut off
+        is read as far as it goes; `headers.read_header` refuses it.
     """
     with open_audio(path) as file:
-        return resample(
-            _mono(path, file, 0, file.frames), file.samplerate, sample_rate_hz
-        )
+        return _resampled(path, file, sample_rate_hz, 0, file.frames)
 
 
 def read_part(
@@ -83,7 +82,7 @@ def read_open(
     last = min(file.frames, -(-(start + length) * down // up) + reach)
     if first >= last:
         return np.zeros(0, np.float32)
-    part = resample(_mono(path, file, first, last), file.samplerate, sample_rate_hz)
+    part = _resampled(path, file, sample_rate_hz, first, last)
     skipped = start - first // down * up
     return part[skipped : skipped + length]
 
@@ -138,6 +137,20 @@ def _ratio(from_hz: int, to_hz: int) -> tuple[int, int]:
     return to_hz // divisor, from_hz // divisor
 
 
+def _resampled(
+    path: pathlib.Path,
+    file: soundfile.SoundFile,
+    sample_rate_hz: int,
+    first: int,
+    last: int,
+) -> Float[np.ndarray, " n"]:
+    """Returns samples `first` to `last` of the file, mixed and resampled."""
+    mono = _mono(path, file, first, last)
+    samples = resample(mono, file.samplerate, sample_rate_hz)
+    _check_finite(path, samples)
+    return samples
+
+
 def _mono(
     path: pathlib.Path, file: soundfile.SoundFile, first: int, last: int
 ) -> Float[np.ndarray, " n"]:
@@ -150,11 +163,16 @@ def _mono(
             f"{path} must have the {file.frames} samples that its header says; it "
             f"ends after {first + len(channels)}. Copy it again."
         )
-    if not np.isfinite(channels).all():
+    _check_finite(path, channels)
+    with np.errstate(over="ignore", invalid="ignore"):  # it is checked afterwards
+        return channels.mean(axis=1)
+
+
+def _check_finite(path: pathlib.Path, samples: Float[np.ndarray, "..."]) -> None:
+    if not np.isfinite(samples).all():
         raise errors.InputError(
             f"Samples must be finite; some of {path} are not. Leave it out."
         )
-    return channels.mean(axis=1)
 
 
 def _lead(file: soundfile.SoundFile, first: int) -> int:

@@ -77,7 +77,7 @@ def _lines_to_captions(text: pathlib.Path, out: pathlib.Path) -> dict[str, objec
     from musicrl_jax.data import captions as caption_files
 
     try:
-        lines = text.read_text(encoding="utf-8").splitlines()
+        lines = text.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise errors.InputError(
             f"Captions must be UTF-8 text; {text} is not ({error.reason}). Convert it."

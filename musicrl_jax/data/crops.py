@@ -213,22 +213,6 @@ def open_reader(
     return CropReader(clips, config, listed)
 
 
-def load_clips(
-    rows: Sequence[manifest.ClipRow], sample_rate_hz: int
-) -> list[Int16[np.ndarray, " _"]]:
-    """Reads the audio of manifest rows into memory, in their order.
-
-    Raises:
-      InputError: where a file cannot be read.
-    """
-    clips = []
-    for clip in clip_sources.load(rows, sample_rate_hz).clips:
-        if isinstance(clip, str):
-            raise errors.InputError(clip)
-        clips.append(clip)
-    return clips
-
-
 def to_float(samples: Int16[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Returns 16-bit samples as float32 in [-1, 1]."""
     return clip_sources.to_float(samples)

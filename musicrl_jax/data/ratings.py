@@ -119,7 +119,7 @@ def read_ratings(path: pathlib.Path, *, max_bad_share: float = 0.01) -> Ratings:
         try:
             rating = _parse(fields, path.parent)
             _check_fits(rating, gathered.get(rating.path, []))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             problems.append(f"line {number}: {error}")
             continue
         gathered.setdefault(rating.path, []).append(rating)
@@ -157,7 +157,8 @@ def split_by_hash(name: str) -> str:
 
 def _json_rows(text: str) -> Iterator[tuple[int, str | Mapping[str, Any]]]:
     """Yields (line number, line)."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: a text may hold other line separators, such as U+2028.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, line
 

@@ -7,8 +7,9 @@ without one, captions come from `.txt` files beside the audio.
 
 import collections
 import dataclasses
+import logging
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from musicrl_jax.core import errors
 from musicrl_jax.data import manifest, splits
@@ -22,6 +23,8 @@ from musicrl_jax.data.readers import (
     musiccaps,
     song_describer,
 )
+
+_LOG = logging.getLogger(__name__)
 
 READERS = {
     "musiccaps": musiccaps.read_items,
@@ -95,6 +98,7 @@ class Summary:
       without_captions: rows that have none; only MuLan needs them.
       without_licence: rows whose licence is not known.
       skipped: rows left out, listed with their reasons in `skipped_file`.
+      bad_captions: rows of which only the captions were left out, listed there too.
     """
 
     manifest: str
@@ -105,6 +109,7 @@ class Summary:
     without_captions: int
     without_licence: int
     skipped: int
+    bad_captions: int
     skipped_file: str
 
 
@@ -130,12 +135,14 @@ def run(config: ManifestConfig, progress: joining.Progress | None = None) -> Sum
         workers=config.workers,
     ).join(_items(config, folder), progress)
     items.write_problems(skipped, problems)
-    bad = [item for item in problems if not (item.absent and config.partial)]
+    left_out = [problem for problem in problems if not problem.kept]
+    bad = [item for item in left_out if not (item.absent and config.partial)]
     items.check_share(
         _source(config), len(rows), bad, config.max_bad_share, str(skipped)
     )
     manifest.write_manifest(out, rows)
     counts = collections.Counter(row.split for row in rows)
+    _warn_of_splits(counts, config.held_out_share)
     return Summary(
         manifest=str(out),
         clips=len(rows),
@@ -144,9 +151,21 @@ def run(config: ManifestConfig, progress: joining.Progress | None = None) -> Sum
         hours=round(sum(row.duration_seconds for row in rows) / 3600, 3),
         without_captions=sum(not row.captions for row in rows),
         without_licence=sum(not row.licence for row in rows),
-        skipped=len(problems),
+        skipped=len(left_out),
+        bad_captions=len(problems) - len(left_out),
         skipped_file=str(skipped),
     )
+
+
+def _warn_of_splits(counts: Mapping[str, int], share: float) -> None:
+    """Warns of a split without clips, which training refuses."""
+    for split in (splits.TRAIN, splits.HELD_OUT):
+        if not counts[split]:
+            _LOG.warning(
+                "no clip of %d is in the split %r, which pretrain needs; change "
+                "ManifestConfig.held_out_share, now %g, or add clips",
+                *(sum(counts.values()), split, share),
+            )
 
 
 def _source(config: ManifestConfig) -> str:

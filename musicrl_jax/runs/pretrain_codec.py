@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from musicrl_jax.audio import spectrogram
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import arrays, protocols
-from musicrl_jax.data import crops, manifest
+from musicrl_jax.data import crops, held_out, manifest
 from musicrl_jax.models.codec import adapter, extension, losses, objective
 from musicrl_jax.models.codec import config as codec_config
 from musicrl_jax.pretraining import config as pretrain_config
@@ -50,7 +50,8 @@ class PretrainCodecConfig:
       pretrain: steps, learning rate, checkpoints.
       batch_size: crops of a step.
       crop_frames: code frames of a crop.
-      held_out_clips: held-out clips that checkpoints are measured on.
+      held_out_clips: held-out clips that checkpoints are measured on, each as long as
+        a crop at least.
       in_memory_gb: a training split that takes more is read from its files as needed.
     """
 
@@ -107,23 +108,28 @@ def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib
     corpus = manifest.read_manifest(pathlib.Path(config.manifest))
     rate = config.codec.sample_rate_hz
     run_dir = pathlib.Path(config.run_dir)
+    crop = config.crop_frames * config.codec.samples_per_frame
     reader = crops.open_reader(
         corpus.of_split("train"),
         rate,
         crops.CropConfig(
-            crop=config.crop_frames * config.codec.samples_per_frame,
+            crop=crop,
             batch_size=config.batch_size,
             seed=config.pretrain.seed,
             in_memory_gb=config.in_memory_gb,
         ),
         listed=run_dir / "unreadable.jsonl",
     )
-    held_out = crops.load_clips(
-        corpus.of_split("held_out")[: config.held_out_clips], rate
+    measured = held_out.load(
+        corpus,
+        rate,
+        count=config.held_out_clips,
+        shortest=crop,
+        listed=run_dir / "held_out_left_out.jsonl",
     )
     codec = adapter.make_codec(config.codec)
     kind = _kind(config)
-    clips = _beginnings(codec, held_out)
+    clips = _beginnings(codec, measured)
 
     def evaluate(state: step.PretrainState) -> Mapping[str, float]:
         scores = reconstruction_scores(codec, kind.export(state), clips)

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from musicrl_jax.audio import distortion
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import arrays, errors, sharding
-from musicrl_jax.data import crops, manifest
+from musicrl_jax.data import crops, held_out, manifest
 from musicrl_jax.models.soundstream import adapter, objective
 from musicrl_jax.models.soundstream import config as soundstream_config
 from musicrl_jax.nn import quantizer
@@ -49,7 +49,8 @@ class PretrainSoundStreamConfig:
       adversarial: of the discriminators' side.
       batch_size: crops of a step.
       crop_frames: code frames of a crop.
-      held_out_clips: held-out clips that checkpoints are measured on.
+      held_out_clips: held-out clips that checkpoints are measured on, each as long as
+        a crop at least.
       in_memory_gb: a training split that takes more is read from its files as needed.
     """
 
@@ -136,19 +137,25 @@ def run(
     hooks = hooks or loop.Hooks()
     corpus = manifest.read_manifest(pathlib.Path(config.manifest))
     rate = config.codec.sample_rate_hz
+    run_dir = pathlib.Path(config.run_dir)
+    crop = config.crop_frames * config.codec.samples_per_frame
     reader = crops.open_reader(
         corpus.of_split("train"),
         rate,
         crops.CropConfig(
-            crop=config.crop_frames * config.codec.samples_per_frame,
+            crop=crop,
             batch_size=config.batch_size,
             seed=config.pretrain.seed,
             in_memory_gb=config.in_memory_gb,
         ),
-        listed=pathlib.Path(config.run_dir) / "unreadable.jsonl",
+        listed=run_dir / "unreadable.jsonl",
     )
-    held_out = crops.load_clips(
-        corpus.of_split("held_out")[: config.held_out_clips], rate
+    measured = held_out.load(
+        corpus,
+        rate,
+        count=config.held_out_clips,
+        shortest=crop,
+        listed=run_dir / "held_out_left_out.jsonl",
     )
     codec = adapter.make_codec(config.codec)
     state = training.train_with(
@@ -157,7 +164,7 @@ def run(
         config.pretrain,
         config.run_dir,
         dataclasses.replace(
-            hooks, evaluate=functools.partial(_evaluate_state, codec, held_out)
+            hooks, evaluate=functools.partial(_evaluate_state, codec, measured)
         ),
     )
     out = pathlib.Path(config.out)

@@ -55,11 +55,27 @@ def test_files_that_end_before_their_header_says_are_refused(tmp_path, kind):
         headers.read_header(path)
 
 
-def test_a_cut_wav_is_as_long_as_what_is_left(tmp_path):
-    path = tmp_path / "cut.wav"
-    soundfile.write(path, _noise(4.0), RATE)
+@pytest.mark.parametrize("kind", ["mono.wav", "eight_bit.wav", "float.wav"])
+@pytest.mark.parametrize("options", [{}, {"format": "WAVEX"}, {"endian": "BIG"}])
+def test_a_cut_wav_is_refused(tmp_path, kind, options):
+    path = tmp_path / kind
+    soundfile.write(path, _noise(4.0), RATE, **FORMATS[kind], **options)
     whole = path.read_bytes()
+    path.write_bytes(whole[:-1000])  # as some programs count the header
+    headers.read_header(path)
     path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(errors.InputError, match=f"{kind} must be as long"):
+        headers.read_header(path)
+
+
+@pytest.mark.parametrize("size", [0x7FFF_FFFF, 0xFFFF_FFFF])
+def test_a_streamed_wav_is_as_long_as_what_is_there(tmp_path, size):
+    path = tmp_path / "stream.wav"
+    soundfile.write(path, _noise(2.0), RATE)
+    whole = path.read_bytes()
+    place = whole.index(b"data") + 4
+    told = size.to_bytes(4, "little")
+    path.write_bytes(whole[:place] + told + whole[place + 4 :])
     assert headers.read_header(path).duration_seconds == pytest.approx(2.0, abs=0.01)
 
 

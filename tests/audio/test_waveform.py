@@ -72,6 +72,23 @@ def test_files_with_samples_that_are_not_finite_are_refused(tmp_path, value):
         waveform.read_audio(path, 16_000)
 
 
+@pytest.mark.parametrize(
+    ("samples", "rate"),
+    [(np.full((800, 2), 3e38), 16_000), (np.tile([3.4e38, -3.4e38], 400), 11_025)],
+    ids=["mixed", "resampled"],
+)
+def test_samples_that_overflow_on_the_way_are_refused(tmp_path, samples, rate):
+    path = tmp_path / "x.wav"
+    square = np.repeat(samples, 8, axis=0).astype("f4")
+    soundfile.write(path, square, rate, subtype="FLOAT")
+    for read in (
+        lambda: waveform.read_audio(path, 16_000),
+        lambda: waveform.read_part(path, 16_000, 10, 500),
+    ):
+        with pytest.raises(errors.InputError, match="finite"):
+            read()
+
+
 def test_a_file_without_samples_is_refused(tmp_path):
     path = tmp_path / "empty.wav"
     soundfile.write(path, np.zeros(0, "f4"), 16_000)
@@ -124,7 +141,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, suffix, subtype):
 
 
 def test_a_wav_that_was_cut_off_is_a_shorter_file(tmp_path):
-    # Its header counts for nothing, so nothing tells it from a short recording.
+    # `headers.read_header` refuses it; a manifest has no such file.
     path = tmp_path / "noise.wav"
     soundfile.write(path, np.zeros(16_000, "i2"), 16_000)
     path.write_bytes(path.read_bytes()[:16_044])

@@ -31,11 +31,22 @@ def test_every_model_file_is_built_and_its_parts_add_up(stem):
     assert found["parameters"] == sum(found["parts"].values()) > 0
 
 
-@pytest.mark.parametrize("network", ["mulan", "musiclm", "semantic"])
-def test_starter_sizes_are_those_of_the_shipped_weights(network):
+@pytest.mark.parametrize(
+    ("network", "size"),
+    [
+        ("codec", "fine"),
+        ("mulan", "starter"),
+        ("musiclm", "starter"),
+        ("quality", "starter"),
+        ("semantic", "starter"),
+        ("soundstorm", "starter"),
+        ("soundstream", "starter"),
+    ],
+)
+def test_starter_sizes_are_those_of_the_shipped_weights(network, size):
     leaves = weights.read_leaves(STARTER / f"{network}.safetensors")
     shipped = sum(leaf.size for leaf in leaves.values())
-    assert row(f"{network}_starter")["parameters"] == shipped
+    assert row(f"{network}_{size}")["parameters"] == shipped
 
 
 def test_the_papers_policy_has_between_0_4_and_1_billion_parameters():

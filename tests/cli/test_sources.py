@@ -97,7 +97,7 @@ def test_a_pool_of_nothing_is_one_line_and_code_2(musicrl, tmp_path):
 
 
 def test_lines_become_captions(musicrl, tmp_path):
-    (tmp_path / "lines.txt").write_text("a waltz\n\n  お祭り \n", encoding="utf-8")
+    (tmp_path / "lines.txt").write_text("a waltz\n\n  お祭り \n", "utf-8-sig")
     out = tmp_path / "captions.jsonl"
     code, shown, _ = musicrl("captions", tmp_path / "lines.txt", "--out", out, "--json")
     assert code == 0

@@ -44,15 +44,57 @@ def test_rows_may_have_no_captions(tmp_path):
     assert manifest.read_manifest(path).rows[0].captions == ()
 
 
+def test_captions_may_be_left_out(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    _write_lines(
+        path, ['{"path": "a.wav", "duration_seconds": 2, "sample_rate_hz": 8000.0}']
+    )
+    assert manifest.read_manifest(path).rows[0].captions == ()
+
+
+def test_line_separators_in_texts_come_back(tmp_path):
+    odd = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x1dh\x1ei\nj"
+    path = tmp_path / "manifest.jsonl"
+    written = dataclasses.replace(
+        ROW, path=f"/{odd}", captions=(odd,), licence=odd, attributes={odd: odd}
+    )
+    manifest.write_manifest(path, [written, ROW])
+    read = manifest.read_manifest(path)
+    assert read.problems == ()
+    assert read.rows[0] == written
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_row(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    _write_lines(path, ["\ufeff" + _line(), _line()])
+    assert len(manifest.read_manifest(path).rows) == 2
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
         ("{not json", "Expecting property name"),
         ("[1, 2]", "JSON object"),
-        (_line(captions="one text"), "list of texts"),
+        (_line(captions="one text"), "captions"),
+        (_line(captions=[1]), "list of texts"),
         (_line(captions=[" "]), "captions"),
         (_line(duration_seconds=0), "duration"),
         (_line(duration_seconds=float("nan")), "duration"),
+        (_line(duration_seconds=float("inf")), "duration"),
+        (_line(duration_seconds=10**400), "large"),
+        (_line(duration_seconds="30"), "duration_seconds"),
+        (_line(sample_rate_hz=True), "sample_rate_hz"),
+        (_line(sample_rate_hz=8000.5), "sample_rate_hz"),
+        (_line(path=5), "path"),
+        (_line(path=None), "path"),
+        (_line(path="a\0.wav"), "path"),
+        (_line(attributes=["a"]), "attributes"),
+        (_line(attributes={"genre": 3}), "attributes"),
+        (_line(split=None), "split"),
+        (_line(licence=5), "licence"),
+        (_line(captions=["half \ud800"]), "surrogate"),
+        (_line(attributes={"\udc00": "x"}), "surrogate"),
+        ("[" * 100_000, "recursion"),
         (_line(tempo=3), "tempo"),
         (json.dumps({"path": "a.wav", "captions": ["x"]}), "duration_seconds"),
     ],
@@ -93,5 +135,5 @@ def test_splits_are_chosen_by_name(tmp_path):
     manifest.write_manifest(path, [ROW, other])
     read = manifest.read_manifest(path)
     assert [row.path for row in read.of_split("held_out")] == [str(tmp_path / "b.flac")]
-    with pytest.raises(errors.InputError, match="held_out, train"):
+    with pytest.raises(errors.InputError, match=r"held_out, train.*held_out_share"):
         read.of_split("validation")

@@ -57,6 +57,21 @@ def test_written_rows_come_back_and_stay_simulated(folder):
     assert '"simulated": true' in (folder / "out.jsonl").read_text()
 
 
+def test_line_separators_in_texts_come_back(folder):
+    rater = "a\u2028b\u2029c\x85d"
+    written = ratings.Rating(path="a.wav", rater=rater, score=3.0, split="train")
+    ratings.write_ratings(folder / "out.jsonl", [written])
+    (clip,) = ratings.read_ratings(folder / "out.jsonl").clips
+    assert clip.raters == (rater,)
+
+
+@pytest.mark.parametrize("bad", ["[" * 100_000, line(score=10**400)])
+def test_odd_rows_are_listed_and_no_crash(folder, bad):
+    path = write(folder, [line(), bad])
+    (problem,) = ratings.read_ratings(path, max_bad_share=0.5).problems
+    assert problem.startswith("line 2:")
+
+
 def test_reads_csv_with_quoted_cells_and_gaps(folder):
     path = write(
         folder,

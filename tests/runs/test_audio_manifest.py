@@ -36,7 +36,7 @@ def _skipped(root):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Eight files that can be used and six that can not."""
+    """Ten files that can be used, two of them without captions, and five others."""
     clips = tmp_path / "clips"
     _write(clips / "mono.wav")
     _write(clips / "stereo.wav", _noise(2))
@@ -55,6 +55,8 @@ def folder(tmp_path):
     (clips / "bad" / "nothing.flac").write_bytes(b"")
     _write(clips / "bad" / "uncaptioned.wav")
     (clips / "bad" / "uncaptioned.txt").write_text("\n \n")
+    _write(clips / "bad" / "other_text.wav")
+    (clips / "bad" / "other_text.txt").write_bytes("Übung".encode("latin-1"))
     _write(clips / "bad" / "cut.flac", _noise(seconds=4.0))
     whole = (clips / "bad" / "cut.flac").read_bytes()
     (clips / "bad" / "cut.flac").write_bytes(whole[: len(whole) // 2])
@@ -63,14 +65,16 @@ def folder(tmp_path):
 
 def test_a_folder_becomes_a_manifest_and_a_list_of_what_was_skipped(folder):
     summary = audio_manifest.run(_config(folder, max_bad_share=0.5, licence="CC0-1.0"))
-    assert (summary.clips, summary.skipped) == (8, 6)
-    assert summary.train + summary.held_out == 8
-    assert (summary.without_captions, summary.without_licence) == (7, 0)
+    assert (summary.clips, summary.skipped, summary.bad_captions) == (10, 5, 2)
+    assert summary.train + summary.held_out == 10
+    assert (summary.without_captions, summary.without_licence) == (9, 0)
     rows = manifest.read_manifest(pathlib.Path(summary.manifest)).rows
     assert [str(pathlib.Path(row.path).relative_to(folder)) for row in rows] == [
         f"clips/{name}"
         for name in (
             "a/packed.flac",
+            "bad/other_text.wav",
+            "bad/uncaptioned.wav",
             "eight_bit.wav",
             "float.wav",
             "layer.mp3",
@@ -80,7 +84,7 @@ def test_a_folder_becomes_a_manifest_and_a_list_of_what_was_skipped(folder):
             "wrong.mp3",
         )
     ]
-    assert rows[4].captions == ("a waltz", "ein Walzer für Akkordeon", "ワルツ")
+    assert rows[6].captions == ("a waltz", "ein Walzer für Akkordeon", "ワルツ")
     assert {row.licence for row in rows} == {"CC0-1.0"}
     skipped = _skipped(folder)
     assert [entry["name"] for entry in skipped] == [
@@ -91,23 +95,41 @@ def test_a_folder_becomes_a_manifest_and_a_list_of_what_was_skipped(folder):
             "nan.wav",
             "no.wav",
             "nothing.flac",
+            "other_text.wav",
             "uncaptioned.wav",
         )
     ]
-    assert [entry["row"] for entry in skipped] == [2, 3, 4, 5, 6, 7]
+    assert [entry["row"] for entry in skipped] == [2, 3, 4, 5, 6, 7, 8]
     for entry, word in zip(
         skipped,
-        ("", "no samples", "finite", "readable", "readable", "empty"),
+        ("", "no samples", "finite", "readable", "readable", "UTF-8", "empty"),
         strict=True,
     ):
         assert word in entry["reason"]
 
 
 def test_too_many_bad_files_leave_their_list_and_no_manifest(folder):
-    with pytest.raises(errors.InputError, match="8 good and 6 bad rows; at most 5%"):
+    with pytest.raises(errors.InputError, match="10 good and 5 bad rows; at most 5%"):
         audio_manifest.run(_config(folder))
     assert not (folder / "m.jsonl").exists()
-    assert len(_skipped(folder)) == 6
+    assert len(_skipped(folder)) == 7
+
+
+def test_bad_captions_are_no_bad_rows(tmp_path):
+    _write(tmp_path / "clips" / "a.wav")
+    (tmp_path / "clips" / "a.txt").write_text("")
+    summary = audio_manifest.run(_config(tmp_path))
+    assert (summary.clips, summary.skipped, summary.bad_captions) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(("share", "split"), [(0.0, "held_out"), (1.0, "train")])
+def test_a_split_without_clips_is_warned_of(tmp_path, caplog, share, split):
+    for name in ("a.wav", "b.wav"):
+        _write(tmp_path / "clips" / name)
+    audio_manifest.run(_config(tmp_path, held_out_share=share))
+    (warning,) = caplog.messages
+    assert f"no clip of 2 is in the split '{split}'" in warning
+    assert "ManifestConfig.held_out_share" in warning
 
 
 def test_the_same_files_give_the_same_bytes(folder, monkeypatch):

@@ -81,6 +81,14 @@ def test_stopped_run_goes_on_to_the_same_weights_file(tmp_path):
     assert scores["mel_l1"] == pytest.approx(rows[-1]["held_out/mel_l1"], abs=0.02)
 
 
+def test_a_corpus_without_a_clip_to_measure_is_refused_before_training(tmp_path):
+    config = settings(tmp_path, "short")
+    waveform.write_wav(tmp_path / "3.wav", np.zeros(100), 16_000)
+    with pytest.raises(errors.InputError, match="One held-out clip at least"):
+        pretrain_codec.run(config)
+    assert not (tmp_path / "short" / "checkpoints").exists()
+
+
 def test_another_networks_file_is_refused(tmp_path):
     path = tmp_path / "mulan.safetensors"
     fields = dataclasses.asdict(SIZES)

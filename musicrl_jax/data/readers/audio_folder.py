@@ -69,15 +69,16 @@ def stem(place: str) -> str:
 def read_items(folder: AudioFolder) -> Iterator[items.Item | items.Problem]:
     """Yields the files in order, each with the captions of the `.txt` beside it.
 
-    That file has one caption a line: `a.txt` belongs to `a.flac`. A file that is there
-    must have captions; where there is none, the item has none.
+    That file has one caption a line: `a.txt` belongs to `a.flac`. Where there is none,
+    the item has no captions; where it is empty or not UTF-8 text, a problem is yielded
+    too.
     """
     for row, file in enumerate(folder.files, start=1):
+        captions: tuple[str, ...] = ()
         try:
             captions = _captions((folder.root / file).with_suffix(CAPTIONS))
         except ValueError as error:
-            yield items.Problem(row=row, name=file, reason=str(error))
-            continue
+            yield items.Problem(row=row, name=file, reason=str(error), kept=True)
         yield items.Item(row=row, identity=file, places=(file,), captions=captions)
 
 

@@ -33,19 +33,21 @@ class Item:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A row that was left out.
+    """A row that was left out, or what was left out of it.
 
     Attributes:
       row: as `Item.row`.
       name: the row's file or identity, as far as it is known.
       reason: what is wrong, for a person to read.
       absent: whether the row is good, but its recording is not there.
+      kept: whether the recording is used all the same, without its captions.
     """
 
     row: int
     name: str
     reason: str
     absent: bool = False
+    kept: bool = False
 
 
 def write_problems(path: pathlib.Path, problems: Iterable[Problem]) -> None:

@@ -12,6 +12,7 @@ from musicrl_jax.data.readers import items
 
 _Parsed = TypeVar("_Parsed")
 _BYTE = range(0xDC80, 0xDD00)  # how "surrogateescape" writes what is not UTF-8
+_LONGEST_LIST = 20_000  # characters; Python's parser may fail on longer nonsense
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,19 +129,30 @@ def listed(fields: Mapping[str, str], column: str) -> tuple[str, ...]:
     A missing column and an empty cell are no entries.
 
     Raises:
-      ValueError: for anything but a list.
+      ValueError: for anything but a list of texts that UTF-8 can hold, and for a cell
+        of more than 20,000 characters.
     """
     cell = fields.get(column, "")
     if not cell:
         return ()
+    unsuitable = f"{column} must be a list; got {cell[:60]!r}."
+    if len(cell) > _LONGEST_LIST:
+        raise ValueError(f"{unsuitable[:-1]} and more.")
     try:
         value = ast.literal_eval(cell)
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"{column} must be a list; got {cell[:60]!r}.") from error
+    # Deep nesting costs the parser its memory or its stack.
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(unsuitable) from error
     if not isinstance(value, list):
-        raise ValueError(f"{column} must be a list; got {cell[:60]!r}.")
-    entries = (" ".join(str(entry).split()) for entry in value)
+        raise ValueError(unsuitable)
+    entries = [" ".join(str(entry).split()) for entry in value]
+    if _broken_pairs(entries):
+        raise ValueError(f"{column} has half a surrogate pair; got {cell[:60]!r}.")
     return tuple(dict.fromkeys(entry for entry in entries if entry))
+
+
+def _broken_pairs(texts: Iterable[str]) -> bool:
+    return any(0xD800 <= ord(sign) < 0xE000 for text in texts for sign in text)
 
 
 def text(fields: Mapping[str, str], column: str) -> str:

@@ -58,7 +58,7 @@ def test_captions_lie_beside_the_audio(tmp_path):
     (tmp_path / "a.txt").write_text("ein Walzer\n\n ワルツ  です \nein Walzer\n")
     (tmp_path / "c.txt").write_text(" \n\n")
     (tmp_path / "d.txt").write_bytes(b"caf\xe9")
-    first, second, empty, latin = audio_folder.read_items(
+    first, second, empty, third, latin, fourth = audio_folder.read_items(
         audio_folder.AudioFolder(tmp_path)
     )
     assert (first.row, first.places) == (1, ("a.flac",))
@@ -67,6 +67,10 @@ def test_captions_lie_beside_the_audio(tmp_path):
     assert isinstance(empty, items.Problem)
     assert (empty.row, empty.name, "empty" in empty.reason) == (3, "c.flac", True)
     assert "UTF-8" in latin.reason
+    assert empty.kept
+    assert latin.kept
+    assert (third.row, third.captions) == (3, ())
+    assert (fourth.row, fourth.captions) == (4, ())
 
 
 def test_folders_without_audio_are_refused(tmp_path):

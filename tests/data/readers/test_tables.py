@@ -91,6 +91,21 @@ def test_what_is_no_list_is_refused(cell):
         tables.listed({"x": cell}, "x")
 
 
+@pytest.mark.parametrize(
+    "cell",
+    ["-" * 20_000 + "1", "-" * 19_000 + "1", "[" * 19_000, "{[]: 1}"],
+    ids=["long", "signs", "brackets", "key"],
+)
+def test_a_nonsense_cell_costs_its_row_and_no_more(cell):
+    with pytest.raises(ValueError, match="must be a list"):
+        tables.listed({"x": cell}, "x")
+
+
+def test_lists_hold_no_half_characters():
+    with pytest.raises(ValueError, match="surrogate"):
+        tables.listed({"x": r"['half \ud800']"}, "x")
+
+
 def test_texts_come_on_one_line_and_may_not_be_empty():
     assert tables.text({"x": " a\n slow\twaltz "}, "x") == "a slow waltz"
     with pytest.raises(ValueError, match="empty"):
