@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from musicrl_jax.evaluation import comparison, facts, figures, history
 
-OLDEST_POINTS = 5.0
 CAPTIONS = {
     "reward_and_kl": (
         "Reward and KL against the update. Training is the mean reward of the clips "
@@ -130,16 +129,16 @@ def _reward_against_kl(run: facts.RunFacts) -> figures.Panel:
 
 
 def _lag(run: facts.RunFacts) -> figures.Panel:
-    # With one packet a batch both are the same: the thin line lies on the wide one.
+    mean = _line("mean", run.learner, "lag/mean", points=False)
     oldest = _line("oldest", run.learner, "lag/max", points=False)
+    # A batch of one packet has one age, and one line would hide the other.
+    same = (mean.x, mean.y) == (oldest.x, oldest.y)
+    both = dataclasses.replace(mean, label="mean and oldest, the same")
     return figures.Panel(
         title="Age of the clips in a batch",
         x_label="update",
         y_label="updates since they were sampled",
-        lines=[
-            dataclasses.replace(oldest, width=OLDEST_POINTS),
-            _line("mean", run.learner, "lag/mean", points=False),
-        ],
+        lines=[both] if same else [mean, oldest],
     )
 
 

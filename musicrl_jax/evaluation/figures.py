@@ -41,7 +41,6 @@ class Line:
       points: draw a marker at each point and, with `line` False, nothing else.
       errors: half the height of a band around the curve; empty for none.
       style: number of its colour, dash and marker; None for its place in the panel.
-      width: in points.
     """
 
     label: str
@@ -51,7 +50,6 @@ class Line:
     line: bool = True
     errors: Sequence[float] = ()
     style: int | None = None
-    width: float = 1.8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -224,7 +222,7 @@ def _draw_line(place: axes.Axes, line: Line, style: int) -> None:
         linestyle=DASHES[(number + turn) % len(DASHES)] if line.line else "none",
         marker=MARKERS[(number + 2 * turn) % len(MARKERS)] if line.points else None,
         markersize=4.5,
-        linewidth=line.width,
+        linewidth=1.8,
         alpha=1.0 if line.line else 0.75,
         label=line.label or None,
     )
