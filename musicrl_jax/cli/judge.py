@@ -61,10 +61,11 @@ def select(
     found = select_policy.select(
         run, kl_budget=kl_budget, score=score, out=out, save=save
     )
-    output.show(found if json else _in_words(found), as_json=json)
+    kept = save or bool(out)
+    output.show(found if json else _in_words(found, kept=kept), as_json=json)
 
 
-def _in_words(found: "select_policy.Selected") -> dict[str, str | int]:
+def _in_words(found: "select_policy.Selected", *, kept: bool) -> dict[str, str | int]:
     second = found.runner_up
     return {
         "step": found.step,
@@ -74,6 +75,7 @@ def _in_words(found: "select_policy.Selected") -> dict[str, str | int]:
         if second is None
         else f"step {second.step} ({second.value:.4g}, {second.kl:.4g} nats)",
         "policy": found.exported or found.policy or "not kept",
+        "saved": "in selected.json" if kept else "no (pass --save or --out)",
     }
 
 

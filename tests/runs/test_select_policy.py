@@ -75,6 +75,7 @@ def test_the_command_prints_step_reason_and_runner_up(turned, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("step:      30\nreason:    Best quality (3.3")
     assert "runner-up: step 20" in printed
+    assert "saved:     no (pass --save or --out)" in printed
     with pytest.raises(SystemExit):
         main.main(["select", str(turned), "--score", "quality", "--json", "--save"])
     found = json.loads(capsys.readouterr().out)
