@@ -35,24 +35,37 @@ def select(
     out: Annotated[
         str,
         typer.Option(
-            "--out", help="Weights file to write the policy to.", show_default="none"
+            "--out",
+            help="Weights file to write the policy to; saves the choice too.",
+            show_default="none",
         ),
     ] = "",
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save",
+            help="Keep the choice as the run's selected.json, for report and export.",
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Choose a run's best policy within a KL budget and before over-optimisation.
 
-    With --json, and in selected.json of the run: run, step, rule, reason, score and
-    its value, kl (nats per clip to kl_ref), kl_budget, steps_measured, steps_allowed,
-    over_optimisation, runner_up, policy (the run's own file) and exported (--out).
+    With --json, and with --save or --out in selected.json of the run: run, step, rule,
+    reason, score and its value, kl (nats per clip to kl_ref), kl_budget,
+    steps_measured, steps_allowed, over_optimisation, runner_up, policy (the run's own
+    file) and exported (--out).
     """
     from musicrl_jax.runs import select_policy
 
-    found = select_policy.select(run, kl_budget=kl_budget, score=score, out=out)
-    output.show(found if json else _in_words(found), as_json=json)
+    found = select_policy.select(
+        run, kl_budget=kl_budget, score=score, out=out, save=save
+    )
+    kept = save or bool(out)
+    output.show(found if json else _in_words(found, kept=kept), as_json=json)
 
 
-def _in_words(found: "select_policy.Selected") -> dict[str, str | int]:
+def _in_words(found: "select_policy.Selected", *, kept: bool) -> dict[str, str | int]:
     second = found.runner_up
     return {
         "step": found.step,
@@ -62,6 +75,7 @@ def _in_words(found: "select_policy.Selected") -> dict[str, str | int]:
         if second is None
         else f"step {second.step} ({second.value:.4g}, {second.kl:.4g} nats)",
         "policy": found.exported or found.policy or "not kept",
+        "saved": "in selected.json" if kept else "no (pass --save or --out)",
     }
 
 

@@ -44,7 +44,16 @@ def stacked(
     title: str,
     styles: Mapping[str, int] | None = None,
 ) -> bytes:
-    """Returns a PNG of horizontal bars, the first on top.
+    """Returns a PNG of horizontal bars, the first on top; see `draw_stacked`."""
+    return figures.as_png(draw_stacked(bars, title, styles))
+
+
+def draw_stacked(
+    bars: Sequence[StackedBar],
+    title: str,
+    styles: Mapping[str, int] | None = None,
+) -> figure.Figure:
+    """Returns horizontal bars, the first on top; only what any bar has is named.
 
     Args:
       bars: with the same or different names of shares.
@@ -52,14 +61,19 @@ def stacked(
       styles: number of the colour and hatch of a name; others are numbered as they
         come.
     """
-    names = list(dict.fromkeys(name for bar in bars for name in bar.shares))
+    names = list(
+        dict.fromkeys(
+            name for bar in bars for name, share in bar.shares.items() if share > 0
+        )
+    )
     numbers = {name: place for place, name in enumerate(names)} | dict(styles or {})
     rows = -(-len(names) // LEGEND_COLUMNS)
     canvas, place = _canvas(len(bars), title, 0.35 * rows)
     for row, bar in enumerate(bars):
         left = 0.0
         for name, share in bar.shares.items():
-            _draw_share(place, row, left, share, numbers[name])
+            if share > 0:
+                _draw_share(place, row, left, share, numbers[name])
             left += share
         place.annotate(
             bar.note, (max(left, 1.0), row), xytext=(6, 0),
@@ -72,7 +86,7 @@ def stacked(
         handles=[_patch(name, numbers[name]) for name in names],
         loc="outside lower left", ncols=LEGEND_COLUMNS, fontsize=8, frameon=False,
     )  # fmt: skip
-    return figures.as_png(canvas)
+    return canvas
 
 
 def intervals(
@@ -123,7 +137,7 @@ def _draw_share(
     )  # fmt: skip
     if share >= LEAST_SHARE:
         place.text(
-            left + share / 2, row, f"{100 * share:.0f}", ha="center", va="center",
+            left + share / 2, row, f"{100 * share:.1f}", ha="center", va="center",
             fontsize=8,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0},
         )  # fmt: skip

@@ -1,6 +1,10 @@
 """Which curves a report shows, and what each says."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
 
 from musicrl_jax.evaluation import comparison, facts, figures, history
 
@@ -35,7 +39,7 @@ def draw(
     origins = [comparison.GROUPS[prompt.origin] for prompt in found.prompts]
     pictures = {
         "reward_and_kl": figures.curves([_reward(run), _kl(run, kl["budget"])]),
-        "pairs": figures.pairs(*reward, origins, "reward"),
+        "pairs": _pairs(*reward, origins, "reward"),
         "lag_and_waiting": lag_and_waiting(run),
     }
     if run.evaluator:
@@ -51,6 +55,35 @@ def lag_and_waiting(run: facts.RunFacts) -> bytes:
 def _line(label: str, rows: facts.Rows, name: str, *, points: bool) -> figures.Line:
     x, y = facts.column(rows, name)
     return figures.Line(label=label, x=x, y=y, points=points)
+
+
+def _pairs(
+    before: Float[np.ndarray, " b"],
+    after: Float[np.ndarray, " b"],
+    groups: Sequence[str],
+    label: str,
+) -> bytes:
+    """Returns a PNG with one point a prompt: after against before."""
+    points = [
+        figures.Line(
+            label=name,
+            x=before[[group == name for group in groups]].tolist(),
+            y=after[[group == name for group in groups]].tolist(),
+            points=True,
+            line=False,
+        )
+        for name in dict.fromkeys(groups)
+    ]
+    low = float(min(before.min(), after.min()))
+    high = float(max(before.max(), after.max()))
+    same = figures.Line(label="no change", x=(low, high), y=(low, high))
+    panel = figures.Panel(
+        title="Each prompt, same seed before and after",
+        x_label=f"{label} before",
+        y_label=f"{label} after",
+        lines=[*points, same],
+    )
+    return figures.curves([panel])
 
 
 def _reward(run: facts.RunFacts) -> figures.Panel:
@@ -96,14 +129,16 @@ def _reward_against_kl(run: facts.RunFacts) -> figures.Panel:
 
 
 def _lag(run: facts.RunFacts) -> figures.Panel:
+    mean = _line("mean", run.learner, "lag/mean", points=False)
+    oldest = _line("oldest", run.learner, "lag/max", points=False)
+    # A batch of one packet has one age, and one line would hide the other.
+    same = (mean.x, mean.y) == (oldest.x, oldest.y)
+    both = dataclasses.replace(mean, label="mean and oldest, the same")
     return figures.Panel(
         title="Age of the clips in a batch",
         x_label="update",
         y_label="updates since they were sampled",
-        lines=[
-            _line("mean", run.learner, "lag/mean", points=False),
-            _line("oldest", run.learner, "lag/max", points=False),
-        ],
+        lines=[both] if same else [mean, oldest],
     )
 
 

@@ -21,6 +21,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 TITLE_CHARACTERS = 60
+PANEL_INCHES = (5.2, 3.6)
+# What fits beside, below and above the axes of a panel, and how often it may wrap.
+PANEL_TITLE_CHARACTERS, X_LABEL_CHARACTERS, Y_LABEL_CHARACTERS = 52, 46, 32
+MOST_LINES = 3
+LEGEND_CHARACTERS = 60
+LEGEND_COLUMNS = 3
+LEGEND_INCHES = (0.8, 0.068)  # of an entry's symbol, and of each of its characters
 DOTS_PER_INCH = 110
 DYNAMIC_RANGE_DB = 70.0
 
@@ -89,13 +96,22 @@ class Sound:
 def curves(
     panels: Sequence[Panel], columns: int = 2, *, one_legend: bool = False
 ) -> bytes:
-    """Returns a PNG of panels, row by row.
+    """Returns a PNG of panels, row by row; see `draw_curves`."""
+    return as_png(draw_curves(panels, columns, one_legend=one_legend))
+
+
+def draw_curves(
+    panels: Sequence[Panel], columns: int = 2, *, one_legend: bool = False
+) -> figure.Figure:
+    """Returns panels, row by row; long titles, labels and names are wrapped.
 
     With `one_legend`, what the panels show is named once, below all of them.
     """
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    canvas = figure.Figure(figsize=(5.2 * columns, 3.6 * rows), layout="constrained")
+    width, height = PANEL_INCHES
+    size = (width * columns, height * rows)
+    canvas = figure.Figure(figsize=size, layout="constrained")
     grid = list(canvas.subplots(rows, columns, squeeze=False).flat)
     for place, panel in zip(grid, panels, strict=False):
         _draw(place, panel)
@@ -105,7 +121,7 @@ def curves(
         place.set_visible(False)
     if one_legend:
         _legend_below(canvas, grid[: len(panels)])
-    return as_png(canvas)
+    return canvas
 
 
 def spectrograms(sounds: Sequence[Sequence[Sound]], sample_rate_hz: int) -> bytes:
@@ -143,35 +159,6 @@ def spectrograms(sounds: Sequence[Sequence[Sound]], sample_rate_hz: int) -> byte
     return as_png(canvas)
 
 
-def pairs(
-    before: Float[np.ndarray, " b"],
-    after: Float[np.ndarray, " b"],
-    groups: Sequence[str],
-    label: str,
-) -> bytes:
-    """Returns a PNG with one point a prompt: after against before."""
-    points = [
-        Line(
-            label=name,
-            x=before[[group == name for group in groups]].tolist(),
-            y=after[[group == name for group in groups]].tolist(),
-            points=True,
-            line=False,
-        )
-        for name in dict.fromkeys(groups)
-    ]
-    low = float(min(before.min(), after.min()))
-    high = float(max(before.max(), after.max()))
-    same = Line(label="no change", x=(low, high), y=(low, high))
-    panel = Panel(
-        title="Each prompt, same seed before and after",
-        x_label=f"{label} before",
-        y_label=f"{label} after",
-        lines=[*points, same],
-    )
-    return curves([panel])
-
-
 def _draw(place: axes.Axes, panel: Panel) -> None:
     for index, line in enumerate(panel.lines):
         _draw_line(place, line, index if line.style is None else line.style)
@@ -189,24 +176,35 @@ def _draw(place: axes.Axes, panel: Panel) -> None:
             fontsize=8,
             color="0.35",
         )
-    place.set_title(panel.title, fontsize=11, loc="left")
-    place.set_xlabel(panel.x_label)
-    place.set_ylabel(panel.y_label)
+    title = _wrapped(panel.title, PANEL_TITLE_CHARACTERS)
+    place.set_title(title, fontsize=10.5, loc="left")
+    place.set_xlabel(_wrapped(panel.x_label, X_LABEL_CHARACTERS))
+    place.set_ylabel(_wrapped(panel.y_label, Y_LABEL_CHARACTERS))
     place.grid(visible=True, color="0.9", linewidth=0.8)
     place.spines[["top", "right"]].set_visible(False)
 
 
+def _wrapped(text: str, characters: int) -> str:
+    """Returns a text in lines of at most `characters`, the end of a long one cut."""
+    lines = textwrap.wrap(text, characters, max_lines=MOST_LINES, placeholder=" ...")
+    return "\n".join(lines)
+
+
 def _legend_below(canvas: figure.Figure, places: Sequence[axes.Axes]) -> None:
-    """Names the curves and marks of all panels once."""
+    """Names the curves and marks of all panels once, in columns that fit."""
     found: dict[str, Artist] = {}
     for place in places:
         handles, labels = place.get_legend_handles_labels()
         found = dict(zip(labels, handles, strict=True)) | found
+    names = [_wrapped(label, LEGEND_CHARACTERS) for label in found]
+    longest = max((len(x) for name in names for x in name.splitlines()), default=0)
+    symbol, character = LEGEND_INCHES
+    room = int(canvas.get_figwidth() / (symbol + character * longest))
     canvas.legend(
         list(found.values()),
-        list(found),
+        names,
         loc="outside lower left",
-        ncols=3,
+        ncols=max(1, min(LEGEND_COLUMNS, room)),
         fontsize=8,
         frameon=False,
         handlelength=3.5,

@@ -21,11 +21,13 @@ SYMBOLS = {START: ("x", 7.0), SELECTED: ("s", 11.0), TURN: ("o", 16.0)}
 PARTS_WITHIN = {"render": ("fine", "decode"), "score": ("reward/",)}
 LEAST_SHARE = 0.005
 KL = "kl/sequence"
+ENTROPY = "entropy/"
+# The title of what is measured, and its unit.
 COURSES = {
-    "diversity": "cosine distance of clips of a prompt",
-    "audio/silence_share": "share of silent frames",
-    "audio/clipping_share": "share of clipped samples",
-    "tokens/repetition": "share of repeated tokens",
+    "diversity": ("Diversity", "cosine distance of clips of a prompt"),
+    "audio/silence_share": ("Silence", "share of silent frames"),
+    "audio/clipping_share": ("Clipping", "share of clipped samples"),
+    "tokens/repetition": ("Repetition", "share of repeated tokens"),
 }
 
 
@@ -96,25 +98,25 @@ def courses(runs: Sequence[RunCurves]) -> list[figures.Panel]:
         for name in evaluation.row
     }
     entropies = {
-        name: "nats per token" for name in sorted(names) if name.startswith("entropy/")
+        name: (f"Entropy of {name.removeprefix(ENTROPY)} tokens", "nats per token")
+        for name in sorted(names)
+        if name.startswith(ENTROPY)
     }
-    labels = {KL: kl_label(runs)} | COURSES | entropies
+    labels = {KL: ("Distance from the reference", kl_label(runs))} | COURSES | entropies
     return [
-        dataclasses.replace(_panel(runs, name, name, kl=False), y_label=label)
-        for name, label in labels.items()
+        dataclasses.replace(_panel(runs, name, title, kl=False), y_label=label)
+        for name, (title, label) in labels.items()
         if name in names
     ]
 
 
 def _title(runs: Sequence[RunCurves], name: str) -> str:
-    """Returns what a panel shows: of the trained sum, each run's own parts."""
+    """Returns what a panel shows: of a sum that all runs are trained on, its parts."""
     if name != history.TOTAL:
         return f"{name} ({_trained_by(runs, name)})"
-    sums = {run.name: run.facts.total for run in runs}
-    if len(set(sums.values())) == 1:
+    if len({run.facts.total for run in runs}) == 1:
         return f"what is trained: {runs[0].facts.total}"
-    said = "; ".join(f"{run} = {total}" for run, total in sums.items())
-    return f"what each run is trained on: {said}"
+    return "what each run is trained on, its own sum"
 
 
 def _panel(

@@ -23,9 +23,10 @@ CAPTIONS = {
     "reward_vs_kl": (
         "Rewards on held-out prompts against KL (figures 4 and 5 of the paper). Bands "
         "and bars are one standard error over prompts. A panel's title says whether "
-        "runs were rewarded for it or whether it was only measured. A sum's "
-        "weights are of rewards as they are trained on, quality from 0 to 1; sums of "
-        "runs with other rewards do not compare."
+        "runs were rewarded for it or whether it was only measured. The table above "
+        "has what each run's sum consists of: its weights are of rewards as they are "
+        "trained on, quality from 0 to 1; sums of runs with other rewards do not "
+        "compare."
     ),
     "reward_vs_step": (
         "The same rewards against the update (figures 7 and 8 of the paper)."
@@ -54,19 +55,20 @@ OUTCOMES = {"win": 2, "tie": 6, "loss": 1}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
-    """One held-out prompt before and after, the same seed, as FLAC files.
+    """One held-out prompt by two models, the same seed, as FLAC files.
 
     Attributes:
       caption: the prompt.
+      models: the names of the reference and of the later policy.
       before: the reference's clip.
-      after: the clip of the policy of `step`.
+      after: the later policy's clip.
       picture: PNG of both spectrograms.
     """
 
     caption: str
+    models: tuple[str, str]
     before: bytes
     after: bytes
-    step: int
     picture: bytes
 
 
@@ -77,7 +79,7 @@ class RunPart:
     Attributes:
       curves: what is drawn of it.
       metrics: of its processes; None where no metric files are at hand.
-      chosen: the reason of `musicrl select`, empty where it was not called.
+      chosen: the reason of `musicrl select`, empty where it saved none.
       examples: prompts to listen to.
       config: the resolved configuration.
     """
@@ -184,6 +186,12 @@ def notes(runs: Sequence[run_charts.RunCurves]) -> list[str]:
             "No scores by prompt are at hand, so over-optimisation was not looked for: "
             f"{', '.join(silent)}."
         )
+    blind = [r.name for r in runs if not r.facts.held_out and r.name not in silent]
+    if blind:
+        found.append(
+            "Every reward that was measured is trained, so that no over-optimisation "
+            f"can be seen: {', '.join(blind)}."
+        )
     return found
 
 
@@ -218,8 +226,8 @@ def _duels(votes: result_files.Votes, title: str) -> Chart:
 def _rate(duel: result_files.Duel) -> str:
     if math.isnan(duel.win_rate):
         return f"no decided vote, n = {duel.n}"
-    interval = f"[{duel.low:.0%}, {duel.high:.0%}]"
-    return f"win rate {duel.win_rate:.0%} {interval}, n = {duel.n}"
+    interval = f"[{duel.low:.1%}, {duel.high:.1%}]"
+    return f"win rate {duel.win_rate:.1%} {interval}, n = {duel.n}"
 
 
 def _ablations(rows: Sequence[result_files.Ablation]) -> Chart:

@@ -64,7 +64,7 @@ def fetch(source: str, step: str, folder: pathlib.Path) -> Source:
 
     Args:
       source: directory or bucket URL of a run, or a weights file.
-      step: "best" for what `musicrl select` chose (or would choose now), "last" for
+      step: "best" for what `musicrl select` saved (or would choose now), "last" for
         the newest that was kept, or a number; empty for "best" of a run.
       folder: an existing one.
 

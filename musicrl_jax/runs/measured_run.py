@@ -48,7 +48,7 @@ class MeasuredRun:
         return [step for step in steps if keys.policy_key(step) in present]
 
     def selected(self) -> Mapping[str, Any] | None:
-        """Returns what `musicrl select` chose last, None for nothing."""
+        """Returns what `musicrl select` saved last, None for nothing."""
         data = self.store.get(SELECTED)
         return None if data is None else json.loads(data)
 

@@ -88,6 +88,7 @@ def _names(runs: Sequence[measured_run.MeasuredRun]) -> list[str]:
 def _part(run: measured_run.MeasuredRun, name: str, base: str) -> run_report.RunPart:
     """Returns what the report says of one run."""
     own = run.facts.kl_ref != BASE
+    kl_ref = run.facts.kl_ref if own else base
     selected = run.selected()
     step = None if selected is None else int(selected["step"])
     metrics = _metrics(run)
@@ -95,7 +96,7 @@ def _part(run: measured_run.MeasuredRun, name: str, base: str) -> run_report.Run
     return run_report.RunPart(
         curves=run_charts.RunCurves(
             name=name,
-            kl_ref=run.facts.kl_ref if own else base,
+            kl_ref=kl_ref,
             own_reference=own,
             facts=run.facts,
             evaluations=run.evaluations,
@@ -105,7 +106,7 @@ def _part(run: measured_run.MeasuredRun, name: str, base: str) -> run_report.Run
         ),
         metrics=metrics,
         chosen="" if selected is None else f"step {step}: {selected['reason']}",
-        examples=_examples(run, step),
+        examples=_examples(run, step, (kl_ref, name)),
         config=_config_text(run),
     )
 
@@ -126,35 +127,37 @@ def _config_text(run: measured_run.MeasuredRun) -> str:
 
 
 def _examples(
-    run: measured_run.MeasuredRun, selected: int | None
+    run: measured_run.MeasuredRun, selected: int | None, names: tuple[str, str]
 ) -> list[run_report.Example]:
     """Returns the first kept prompts, of the reference and of a later policy.
 
-    That is the selected one; where none was, the last one before over-optimisation.
+    `names` are those of the reference and of the run. The later policy is the selected
+    one; where none was, the last one before over-optimisation.
     """
     last = run.evaluations[-1].step if run.flag is None else run.flag.step
     step = last if selected is None else selected
+    models = (names[0], f"{names[1]}, step {step}")
     found = []
     for number, caption in enumerate(run.facts.captions[:EXAMPLES]):
         before = run.store.get(keys.sample_key(0, number))
         after = run.store.get(keys.sample_key(step, number))
         if before is not None and after is not None and step > 0:
-            picture = _spectrograms(before, after, step)
+            picture = _spectrograms(models, (before, after))
             found.append(
                 run_report.Example(
                     caption=caption,
+                    models=models,
                     before=before,
                     after=after,
-                    step=step,
                     picture=picture,
                 )
             )
     return found
 
 
-def _spectrograms(before: bytes, after: bytes, step: int) -> bytes:
+def _spectrograms(titles: tuple[str, str], clips: tuple[bytes, bytes]) -> bytes:
     sounds, rate = [], 0
-    for title, data in (("before", before), (f"after, step {step}", after)):
+    for title, data in zip(titles, clips, strict=True):
         samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
         sounds.append(figures.Sound(title=title, waveform=samples))
     return figures.spectrograms([sounds], rate)

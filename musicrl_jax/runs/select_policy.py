@@ -22,7 +22,7 @@ class RunnerUp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Selected:
-    """What was chosen; `selected.json` in the run's directory has the same.
+    """What was chosen; `selected.json` in the run's directory has what was saved last.
 
     Attributes:
       run: the run's directory.
@@ -60,15 +60,22 @@ class Selected:
 
 
 def select(
-    run_dir: str, *, kl_budget: float | None = None, score: str = "", out: str = ""
+    run_dir: str,
+    *,
+    kl_budget: float | None = None,
+    score: str = "",
+    out: str = "",
+    save: bool = False,
 ) -> Selected:
-    """Chooses a policy; writes it to `out`, and the choice to the run's directory.
+    """Chooses a policy; looking alone writes nothing.
 
     Args:
       run_dir: of a run that was measured.
       kl_budget: most nats per clip; None for the run's own budget.
       score: name of a reward; empty for the mean of the standardised held-out ones.
       out: weights file to write; empty for none.
+      save: keep the choice in the run's directory, where a report and an export look
+        for it; done with `out` too.
 
     Raises:
       InputError: nothing was measured, no reward has the name, no step is within the
@@ -91,8 +98,9 @@ def select(
     if out:
         _copy(run, key, pathlib.Path(out))
     found = _selected(run, choice, rule, key if kept else None, out)
-    text = json.dumps(dataclasses.asdict(found), indent=1)
-    history.replace(run.store, measured_run.SELECTED, text.encode())
+    if out or save:
+        text = json.dumps(dataclasses.asdict(found), indent=1)
+        history.replace(run.store, measured_run.SELECTED, text.encode())
     return found
 
 

@@ -41,3 +41,12 @@ def test_an_interval_is_where_it_says():
     ratio = np.ptp(np.flatnonzero(first)) / np.ptp(np.flatnonzero(second))
     np.testing.assert_allclose(ratio, 2.0, rtol=0.15)
     assert np.flatnonzero(first).min() > np.flatnonzero(second).max()
+
+
+def test_only_what_was_seen_is_named_with_one_decimal():
+    shares = {"win": 113 / 200, "tie": 0.0, "loss": 87 / 200}
+    canvas = bars.draw_stacked([bars.StackedBar(label="x", shares=shares)], "title")
+    (legend,) = canvas.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["win", "loss"]
+    (place,) = canvas.axes
+    assert {"56.5", "43.5"} <= {text.get_text() for text in place.texts}

@@ -74,3 +74,10 @@ def test_the_starters_network_is_the_same_from_gin_and_in_the_chain(experiment, 
     path = ROOT / "gin" / "experiments" / f"{experiment}.gin"
     read = bindings.resolve(root_of(path), [path]).config
     assert make(read.manifest, read.run_dir, read.out) == read
+
+
+@pytest.mark.parametrize("name", ["r", "u", "ru", "joint", "mulan", "quality"])
+def test_the_papers_recipes_measure_diversity(name):
+    path = ROOT / "gin" / "experiments" / f"musicrl_{name}.gin"
+    config = bindings.resolve(root_of(path), [path]).config
+    assert config.evaluator.clips_per_prompt >= 2

@@ -34,8 +34,8 @@ def test_a_step_of_a_run_comes_with_its_figures(turned, tmp_path, step, expected
     assert found.operative == "A.b = 1\n"
 
 
-def test_best_is_what_select_chose_last(turned, tmp_path):
-    chosen = select_policy.select(str(turned), kl_budget=8.0)
+def test_best_is_what_select_saved_last(turned, tmp_path):
+    chosen = select_policy.select(str(turned), kl_budget=8.0, save=True)
     assert export_source.fetch(str(turned), "best", tmp_path).step == chosen.step == 20
     (turned / "selected.json").unlink()
 

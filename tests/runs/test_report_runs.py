@@ -7,13 +7,17 @@ import json
 import re
 
 import measured_runs
+import numpy as np
 import pytest
 import soundfile
 from matplotlib import image
 
 from musicrl_jax.cli import main
 from musicrl_jax.core import errors
+from musicrl_jax.evaluation import history, run_charts, run_report
 from musicrl_jax.runs import report_runs, select_policy
+
+KL_TITLE = "Distance from the reference"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def written(tmp_path_factory):
         str(measured_runs.write_run(folder / "musicrl_u", scale=0.8)),
         str(measured_runs.write_run(folder / "musicrl_ru", kl_ref="musicrl_r")),
     ]
-    select_policy.select(runs[0])
+    select_policy.select(runs[0], save=True)
     paths = measured_runs.write_results(folder)
     options = report_runs.ReportOptions(out=folder / "out", base="MusicLM", **paths)
     report_runs.write(runs, options)
@@ -87,7 +91,7 @@ def test_curves_name_their_reference_and_their_points(written):
 
 def test_the_kl_of_every_chart_names_its_reference(written, tmp_path):
     def said(folder):
-        rows = [r for r in table(folder, "courses") if r["panel"] == "kl/sequence"]
+        rows = [r for r in table(folder, "courses") if r["panel"] == KL_TITLE]
         (axis,) = {row["y_label"] for row in rows}
         return axis, {row["curve"] for row in rows if row["kind"] == "curve"}
 
@@ -106,13 +110,17 @@ def test_the_kl_of_every_chart_names_its_reference(written, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("others", "title"),
+    ("others", "title", "parts"),
     [
-        ({"quality": 0.5}, "what is trained: loudness + 0.5 quality"),
-        ({}, "what each run is trained on: one = loudness + 0.5 quality; two = 30 x"),
+        (
+            {"quality": 0.5},
+            "what is trained: loudness + 0.5 quality",
+            "loudness &times; 1, quality &times; 0.5",
+        ),
+        ({}, "what each run is trained on, its own sum", "x &times; 30"),
     ],
 )
-def test_a_trained_sum_says_its_parts_and_weights(tmp_path, others, title):
+def test_a_trained_sum_says_its_parts_and_weights(tmp_path, others, title, parts):
     weights = {"loudness": 1.0, "quality": 0.5}
     runs = [measured_runs.write_run(tmp_path / "one", trained=weights, steps=(0, 1))]
     own = {"loudness": 1.0} | others if others else {"x": 30.0}
@@ -121,6 +129,12 @@ def test_a_trained_sum_says_its_parts_and_weights(tmp_path, others, title):
     report_runs.write([str(run) for run in runs], options)
     panels = {row["panel"] for row in table(tmp_path / "out", "reward_vs_kl")}
     assert [name for name in panels if name.startswith("what")] == [title]
+    assert f'<td class="words">{parts}</td>' in page(tmp_path / "out")
+
+
+def test_other_courses_have_plain_names(written):
+    panels = {row["panel"] for row in table(written, "courses")}
+    assert panels == {KL_TITLE, "Diversity", "Silence", "Entropy of coarse tokens"}
 
 
 def test_starts_turns_and_choices_are_marked(written):
@@ -143,6 +157,21 @@ def test_different_references_and_turns_are_said(written):
     assert "Curves of different KL references share the KL axis" in page(written)
     assert "musicrl_ru from musicrl_r" in page(written)
     assert "musicrl_r: quality fell by" in page(written)
+
+
+def test_a_run_that_nothing_watches_is_named():
+    def curves(name, held_out):
+        facts = history.Facts(kl_ref="base", trained={"a": 1.0}, held_out=held_out)
+        rewards = {"a": np.zeros(2)}
+        row = {"kl/sequence": 0.0}
+        one = history.Evaluation(step=0, digest="", row=row, rewards=rewards)
+        return run_charts.RunCurves(
+            name=name, kl_ref="base", own_reference=False, facts=facts,
+            evaluations=[one],
+        )  # fmt: skip
+
+    (note,) = run_report.notes([curves("watched", ["b"]), curves("blind", [])])
+    assert note.endswith("no over-optimisation can be seen: blind.")
 
 
 def test_simulated_voters_are_called_so_and_raters_are_not(written):
@@ -169,11 +198,15 @@ def test_parts_of_the_actors_time_add_up(written):
     assert sum(shares["musicrl_r"].values()) == pytest.approx(1.0)
 
 
-def test_before_and_after_can_be_heard(written):
+def test_both_models_of_a_prompt_can_be_heard(written):
     found = re.findall(r"data:audio/flac;base64,([^\"]+)", page(written))
     assert len(found) == 3 * 2 * 2
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(found[0])))
     assert (len(samples), rate) == (measured_runs.RATE, measured_runs.RATE)
+    names = re.findall(r"<div><span>([^<]+)</span><audio", page(written))
+    assert names[::2] == ["MusicLM"] * 4 + ["musicrl_r"] * 2
+    chosen = ("musicrl_r, step 30", "musicrl_u, step 50", "musicrl_ru, step 50")
+    assert names[1::2] == [name for name in chosen for _ in range(2)]
 
 
 def test_runs_of_one_name_are_told_apart(tmp_path):

@@ -44,6 +44,18 @@ def test_a_run_without_measurements_is_named(tmp_path):
     assert f"musicrl evaluator --run_dir {run}" in str(refused.value)
 
 
+def test_looking_does_not_change_what_was_saved(tmp_path):
+    run = measured_runs.write_run(tmp_path / "r", steps=(0, 10, 20))
+    saved = run / "selected.json"
+    select_policy.select(str(run), score="quality")
+    assert not saved.exists()
+    select_policy.select(str(run), score="quality", save=True)
+    kept = saved.read_bytes()
+    assert json.loads(kept)["step"] == 20
+    assert select_policy.select(str(run), score="quality", kl_budget=0.0).step == 0
+    assert saved.read_bytes() == kept
+
+
 def test_a_smaller_budget_gives_an_earlier_step(turned):
     assert select_policy.select(str(turned), kl_budget=8.0).step == 20
 
@@ -63,8 +75,9 @@ def test_the_command_prints_step_reason_and_runner_up(turned, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("step:      30\nreason:    Best quality (3.3")
     assert "runner-up: step 20" in printed
+    assert "saved:     no (pass --save or --out)" in printed
     with pytest.raises(SystemExit):
-        main.main(["select", str(turned), "--score", "quality", "--json"])
+        main.main(["select", str(turned), "--score", "quality", "--json", "--save"])
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((turned / "selected.json").read_text())
     assert found["run"] == str(turned)
