@@ -33,7 +33,7 @@ class TreeSnapshots:
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep,
                 enable_async_checkpointing=True,
-                async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
+                async_options=_sealing(self._folder),
             ),
         )
 
@@ -81,15 +81,6 @@ class TreeSnapshots:
         self.wait()
         self._manager.close()
 
-    def _seal(self) -> None:
-        """Adds checksums to the checkpoint whose files are complete.
-
-        Called before Orbax gives it its name, so that none is without.
-        """
-        for folder in self._folder.glob("[0-9]*"):
-            if (folder / _ITEM).is_dir() and not seals.is_sealed(folder):
-                seals.seal(folder)
-
     def _set_aside(self, rejected: list[tuple[int, str]], used: int) -> None:
         for step, reason in rejected:
             _LOG.warning("%s Going on from step %d.", reason, used)
@@ -106,7 +97,8 @@ class TreeSnapshots:
 class BestSnapshot:
     """Keeps the one state whose held-out figure is the best so far.
 
-    Its value is stored with it, so that a run that goes on compares with it too.
+    Its value is stored with it, so that a run that goes on compares with it too, and
+    checksums of its files.
     """
 
     def __init__(self, directory: pathlib.Path, metric: str, mode: str) -> None:
@@ -123,14 +115,17 @@ class BestSnapshot:
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=1, best_mode="min", best_fn=self._rank
+                max_to_keep=1,
+                best_mode="min",
+                best_fn=self._rank,
+                async_options=_sealing(self._folder),
             ),
         )
 
     def offer(
         self, step: int, state: object, figures: Mapping[str, float | int]
     ) -> None:
-        """Keeps `state` where its figure is better than the best one's.
+        """Keeps `state`, on disk, where its figure is better than the best one's.
 
         Raises:
           InputError: where `figures` lack the metric.
@@ -148,19 +143,25 @@ class BestSnapshot:
             value = {self._metric: float(figures[self._metric])}
             args = ocp.args.StandardSave(state)
             self._manager.save(step, args=args, metrics=value, force=True)
+            self._manager.wait_until_finished()
 
     def restore(self, like: Tree) -> Tree | None:
         """Returns the best state, shaped and laid out like `like`; None if none.
 
         Raises:
           InputError: where it is of another tree.
-          DamagedCheckpointError: where it cannot be read.
+          InvariantError: where it is damaged.
         """
-        self._manager.wait_until_finished()
         step = self._manager.best_step()
         if step is None:
             return None
-        return _restored(self._manager, self._folder / str(step), like)
+        try:
+            return _restored(self._manager, self._folder / str(step), like)
+        except reader.DamagedCheckpointError as error:
+            raise errors.InvariantError(
+                f"{error} Restore it from a copy; or remove {self._folder} and start "
+                "again, which exports the last state."
+            ) from error
 
     def close(self) -> None:
         """Waits, then releases the writer's threads."""
@@ -171,6 +172,20 @@ class BestSnapshot:
         """Returns a number that is the lower the better; other metrics come last."""
         value = (figures or {}).get(self._metric)
         return math.inf if value is None else self._sign * value
+
+
+def _sealing(root: pathlib.Path) -> ocp.AsyncOptions:
+    """Returns options that add checksums to a checkpoint whose files are complete.
+
+    That is before Orbax gives it its name, so that none is without.
+    """
+
+    def seal() -> None:
+        for folder in root.glob("[0-9]*"):
+            if (folder / _ITEM).is_dir() and not seals.is_sealed(folder):
+                seals.seal(folder)
+
+    return ocp.AsyncOptions(post_finalization_callback=seal)
 
 
 def _restored(manager: ocp.CheckpointManager, folder: pathlib.Path, like: Tree) -> Tree:

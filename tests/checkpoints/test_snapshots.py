@@ -1,6 +1,7 @@
 """Snapshots of a supervised run: the newest whole one, and the best one."""
 
 import logging
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -104,6 +105,46 @@ def test_best_outlives_worse_ones_and_the_process(tmp_path, mode, best):
         keeper.close()
     keeper = snapshots.BestSnapshot(tmp_path / "best", "validation/loss", mode)
     assert int(keeper.restore(tree())["step"]) == best
+    keeper.close()
+
+
+def best_restored(folder):
+    keeper = snapshots.BestSnapshot(folder, "loss", "min")
+    try:
+        return keeper.restore(tree())
+    finally:
+        keeper.close()
+
+
+@pytest.mark.parametrize(
+    ("harm", "sealed"),
+    [
+        (truncate, True),
+        (flip_a_bit, True),
+        (pathlib.Path.unlink, True),
+        (truncate, False),
+        (pathlib.Path.unlink, False),
+    ],
+)
+def test_damaged_best_is_refused_with_the_way_out(tmp_path, harm, sealed):
+    folder = tmp_path / "best"
+    keeper = snapshots.BestSnapshot(folder, "loss", "min")
+    keeper.offer(4, tree(4), {"loss": 0.5})
+    keeper.close()
+    assert seals.is_sealed(folder / "4")
+    if not sealed:
+        (folder / "4" / seals.NAME).unlink()
+    assert int(best_restored(folder)["step"]) == 4
+    harm(largest_file(folder / "4" / "default" / "d"))
+    with pytest.raises(errors.InvariantError, match=f"or remove {folder} and start"):
+        best_restored(folder)
+
+
+def test_best_is_on_disk_when_it_is_kept(tmp_path):
+    keeper = snapshots.BestSnapshot(tmp_path / "best", "loss", "min")
+    keeper.offer(4, tree(4), {"loss": 0.5})
+    assert seals.is_sealed(tmp_path / "best" / "4")
+    assert not seals.damage(tmp_path / "best" / "4")
     keeper.close()
 
 
