@@ -20,7 +20,7 @@ from musicrl_jax.core import errors, sharding, writers
 from musicrl_jax.pretraining import config as config_lib
 from musicrl_jax.pretraining import fingerprint, loop, step
 from musicrl_jax.pretraining import objective as objective_lib
-from musicrl_jax.runs import sample_folder, tensorboard
+from musicrl_jax.runs import directory_lock, sample_folder, tensorboard
 
 DATA = "data.json"
 Tree = TypeVar("Tree")
@@ -64,12 +64,14 @@ def train_with(
       The state to export: the last, or the best under `PretrainConfig.export_best`.
 
     Raises:
-      InputError: for settings or data that do not fit the run directory.
+      InputError: for settings or data that do not fit the run directory, or another
+        process that trains there.
       Preempted: when stopped; the state is saved.
     """
     hooks, folder = hooks or loop.Hooks(), pathlib.Path(run_dir)
-    best = _best(config, folder, hooks)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(directory_lock.only_one(folder, "pretrain"))
+        best = _best(config, folder, hooks)
         if best is not None:
             stack.callback(best.close)
             hooks = dataclasses.replace(hooks, evaluated=best.offer)

@@ -1,6 +1,7 @@
 """What a run directory holds: best state, samples, data that it knows again."""
 
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 
 from musicrl_jax.core import errors, protocols, writers
 from musicrl_jax.pretraining import loop
-from musicrl_jax.runs import training
+from musicrl_jax.runs import directory_lock, training
 from tests.pretraining import linear
 
 SOUND = protocols.Samples(
@@ -116,6 +117,19 @@ def test_run_goes_on_with_its_own_data_only(tmp_path):
     state = train(tmp_path)
     whole = train(tmp_path / "whole")
     jax.tree.map(np.testing.assert_array_equal, state, whole)
+
+
+def test_a_second_process_is_refused_and_changes_nothing(tmp_path):
+    with directory_lock.only_one(tmp_path, "pretrain"):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(errors.InputError) as refused:
+            train(tmp_path, loop.Hooks(evaluate=figures_of(4)), best_metric="x")
+        assert sorted(tmp_path.rglob("*")) == before
+    assert str(refused.value) == (
+        f"One `musicrl pretrain` may work in {tmp_path}; process {os.getpid()} does. "
+        "Wait for it, or choose another directory."
+    )
+    assert int(train(tmp_path, steps=1, warmup_steps=0).step) == 1
 
 
 def test_run_that_saved_nothing_may_begin_with_other_data(tmp_path):
