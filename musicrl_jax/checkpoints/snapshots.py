@@ -108,8 +108,12 @@ class BestSnapshot:
           directory: of this state alone.
           metric: name of the figure.
           mode: "min" where less is better, "max" where more is.
+
+        Raises:
+          InvariantError: where the state is damaged.
         """
         self._folder = directory.absolute()
+        self._check_newest()
         self._metric = metric
         self._sign = 1.0 if mode == "min" else -1.0
         self._manager = ocp.CheckpointManager(
@@ -158,15 +162,31 @@ class BestSnapshot:
         try:
             return _restored(self._manager, self._folder / str(step), like)
         except reader.DamagedCheckpointError as error:
-            raise errors.InvariantError(
-                f"{error} Restore it from a copy; or remove {self._folder} and start "
-                "again, which exports the last state."
-            ) from error
+            raise self._lost(error) from error
 
     def close(self) -> None:
         """Waits, then releases the writer's threads."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+    def _check_newest(self) -> None:
+        """Looks at the state's checksums, and its figure's, before Orbax reads it.
+
+        Older ones may be half removed by a process that was killed.
+        """
+        names = [path.name for path in self._folder.glob("[0-9]*")]
+        steps = [int(name) for name in names if name.isdigit()]
+        try:
+            if steps:
+                _check_seal(self._folder / str(max(steps)))
+        except reader.DamagedCheckpointError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: reader.DamagedCheckpointError) -> errors.InvariantError:
+        return errors.InvariantError(
+            f"{error} Restore it from a copy; or remove {self._folder} and start "
+            "again, which keeps the best from then on, or exports the last state."
+        )
 
     def _rank(self, figures: Mapping[str, float | int] | None) -> float:
         """Returns a number that is the lower the better; other metrics come last."""
@@ -188,11 +208,21 @@ def _sealing(root: pathlib.Path) -> ocp.AsyncOptions:
     return ocp.AsyncOptions(post_finalization_callback=seal)
 
 
-def _restored(manager: ocp.CheckpointManager, folder: pathlib.Path, like: Tree) -> Tree:
-    """Restores the checkpoint in `folder`, whose checksums are looked at first."""
+def _check_seal(folder: pathlib.Path) -> bool:
+    """Returns whether `folder` has checksums, which are right.
+
+    Raises:
+      DamagedCheckpointError: where they are wrong.
+    """
     sealed = seals.is_sealed(folder)
     if sealed and (found := seals.damage(folder)):
         raise reader.DamagedCheckpointError(f"Checkpoint {folder} is damaged: {found}.")
+    return sealed
+
+
+def _restored(manager: ocp.CheckpointManager, folder: pathlib.Path, like: Tree) -> Tree:
+    """Restores the checkpoint in `folder`, whose checksums are looked at first."""
+    sealed = _check_seal(folder)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     args = ocp.args.StandardRestore(abstract)
     try:
