@@ -33,7 +33,7 @@ class TreeSnapshots:
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep,
                 enable_async_checkpointing=True,
-                async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
+                async_options=_sealing(self._folder),
             ),
         )
 
@@ -81,15 +81,6 @@ class TreeSnapshots:
         self.wait()
         self._manager.close()
 
-    def _seal(self) -> None:
-        """Adds checksums to the checkpoint whose files are complete.
-
-        Called before Orbax gives it its name, so that none is without.
-        """
-        for folder in self._folder.glob("[0-9]*"):
-            if (folder / _ITEM).is_dir() and not seals.is_sealed(folder):
-                seals.seal(folder)
-
     def _set_aside(self, rejected: list[tuple[int, str]], used: int) -> None:
         for step, reason in rejected:
             _LOG.warning("%s Going on from step %d.", reason, used)
@@ -106,7 +97,8 @@ class TreeSnapshots:
 class BestSnapshot:
     """Keeps the one state whose held-out figure is the best so far.
 
-    Its value is stored with it, so that a run that goes on compares with it too.
+    Its value is stored with it, so that a run that goes on compares with it too, and
+    checksums of its files.
     """
 
     def __init__(self, directory: pathlib.Path, metric: str, mode: str) -> None:
@@ -116,21 +108,28 @@ class BestSnapshot:
           directory: of this state alone.
           metric: name of the figure.
           mode: "min" where less is better, "max" where more is.
+
+        Raises:
+          InvariantError: where the state is damaged.
         """
         self._folder = directory.absolute()
+        self._check_newest()
         self._metric = metric
         self._sign = 1.0 if mode == "min" else -1.0
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                max_to_keep=1, best_mode="min", best_fn=self._rank
+                max_to_keep=1,
+                best_mode="min",
+                best_fn=self._rank,
+                async_options=_sealing(self._folder),
             ),
         )
 
     def offer(
         self, step: int, state: object, figures: Mapping[str, float | int]
     ) -> None:
-        """Keeps `state` where its figure is better than the best one's.
+        """Keeps `state`, on disk, where its figure is better than the best one's.
 
         Raises:
           InputError: where `figures` lack the metric.
@@ -148,24 +147,46 @@ class BestSnapshot:
             value = {self._metric: float(figures[self._metric])}
             args = ocp.args.StandardSave(state)
             self._manager.save(step, args=args, metrics=value, force=True)
+            self._manager.wait_until_finished()
 
     def restore(self, like: Tree) -> Tree | None:
         """Returns the best state, shaped and laid out like `like`; None if none.
 
         Raises:
           InputError: where it is of another tree.
-          DamagedCheckpointError: where it cannot be read.
+          InvariantError: where it is damaged.
         """
-        self._manager.wait_until_finished()
         step = self._manager.best_step()
         if step is None:
             return None
-        return _restored(self._manager, self._folder / str(step), like)
+        try:
+            return _restored(self._manager, self._folder / str(step), like)
+        except reader.DamagedCheckpointError as error:
+            raise self._lost(error) from error
 
     def close(self) -> None:
         """Waits, then releases the writer's threads."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+    def _check_newest(self) -> None:
+        """Looks at the state's checksums, and its figure's, before Orbax reads it.
+
+        Older ones may be half removed by a process that was killed.
+        """
+        names = [path.name for path in self._folder.glob("[0-9]*")]
+        steps = [int(name) for name in names if name.isdigit()]
+        try:
+            if steps:
+                _check_seal(self._folder / str(max(steps)))
+        except reader.DamagedCheckpointError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: reader.DamagedCheckpointError) -> errors.InvariantError:
+        return errors.InvariantError(
+            f"{error} Restore it from a copy; or remove {self._folder} and start "
+            "again, which keeps the best from then on, or exports the last state."
+        )
 
     def _rank(self, figures: Mapping[str, float | int] | None) -> float:
         """Returns a number that is the lower the better; other metrics come last."""
@@ -173,11 +194,35 @@ class BestSnapshot:
         return math.inf if value is None else self._sign * value
 
 
-def _restored(manager: ocp.CheckpointManager, folder: pathlib.Path, like: Tree) -> Tree:
-    """Restores the checkpoint in `folder`, whose checksums are looked at first."""
+def _sealing(root: pathlib.Path) -> ocp.AsyncOptions:
+    """Returns options that add checksums to a checkpoint whose files are complete.
+
+    That is before Orbax gives it its name, so that none is without.
+    """
+
+    def seal() -> None:
+        for folder in root.glob("[0-9]*"):
+            if (folder / _ITEM).is_dir() and not seals.is_sealed(folder):
+                seals.seal(folder)
+
+    return ocp.AsyncOptions(post_finalization_callback=seal)
+
+
+def _check_seal(folder: pathlib.Path) -> bool:
+    """Returns whether `folder` has checksums, which are right.
+
+    Raises:
+      DamagedCheckpointError: where they are wrong.
+    """
     sealed = seals.is_sealed(folder)
     if sealed and (found := seals.damage(folder)):
         raise reader.DamagedCheckpointError(f"Checkpoint {folder} is damaged: {found}.")
+    return sealed
+
+
+def _restored(manager: ocp.CheckpointManager, folder: pathlib.Path, like: Tree) -> Tree:
+    """Restores the checkpoint in `folder`, whose checksums are looked at first."""
+    sealed = _check_seal(folder)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
     args = ocp.args.StandardRestore(abstract)
     try:

@@ -2,6 +2,7 @@
 
 import json
 import numbers
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -12,14 +13,40 @@ class JsonLinesWriter:
     """Appends one JSON object a call: `{"step": 3, "reward/total": 0.5, ...}`."""
 
     def __init__(self, path: pathlib.Path) -> None:
+        """Opens a file, where it is there to go on; a torn last line stays alone."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        if path.is_file() and not _ends_whole(path):
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")
+
+    def newest_step(self) -> int | None:
+        """Returns the highest step of a row; None where there is no row."""
+        rows = read_json_lines(self._path) if self._path.is_file() else []
+        return max((int(row["step"]) for row in rows), default=None)
+
+    def keep_until(self, step: int) -> None:
+        """Removes rows after `step`, which come again, and torn lines."""
+        if not self._path.is_file():
+            return
+        rows = [row for row in read_json_lines(self._path) if row["step"] <= step]
+        draft = self._path.with_name(f".{self._path.name}")
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        draft.write_text(lines, encoding="utf-8")
+        draft.replace(self._path)
 
     def write(self, step: int, scalars: Mapping[str, float | int]) -> None:
         """Appends one line and closes the file, so that a reader sees it whole."""
         row = {"step": int(step)} | {name: _plain(x) for name, x in scalars.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def _ends_whole(path: pathlib.Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read() in (b"", b"\n")
 
 
 def _plain(value: float | int) -> float | int:
@@ -60,11 +87,11 @@ class ManyWriters:
 
 
 def read_json_lines(path: pathlib.Path) -> list[dict[str, float | int]]:
-    """Returns the rows of a `JsonLinesWriter` file; a torn last line is left out."""
+    """Returns the rows of a `JsonLinesWriter` file; torn lines are left out."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
-            break
+            continue
     return rows

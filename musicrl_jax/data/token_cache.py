@@ -31,7 +31,8 @@ class Index:
 
     Attributes:
       shards: of each file `file`, `bytes`, `sha256`, `clips`, and for each split in
-        `splits` the places of its clips.
+        `splits` the places of its clips; `shapes`, `largest_tokens` and `problems` are
+        for the job that writes it again.
       frames: of each clip.
       largest_tokens: the largest id of each of a frame's positions.
       conditioning_tokens: codes of a window or a caption.

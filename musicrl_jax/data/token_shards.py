@@ -2,7 +2,8 @@
 
 A shard's file gets its name when it is whole, and then a record beside it (`.json`)
 with its hash. A job that is started again keeps the shards that have both. When all are
-there, `index.json` takes the place of the records.
+there, `index.json` takes the place of the records; where a shard is damaged later, they
+take its place again.
 """
 
 import dataclasses
@@ -39,16 +40,19 @@ class ShardJob:
     made_from: Mapping[str, Any]
 
     def begin(self) -> bool:
-        """Claims the folder; returns whether the corpus is finished already.
+        """Claims the folder; returns whether the corpus is finished and whole.
+
+        A finished corpus is read through. Where a shard is gone or not what was
+        written, the job goes on with that one.
 
         Raises:
           InputError: where the folder was begun from something else.
         """
         index, job = self.folder / token_cache.INDEX, self.folder / _JOB
         if index.is_file():
-            self._check(index, token_cache.read_index(self.folder).made_from)
-            self._clean()
-            return True
+            found = token_cache.read_index(self.folder)
+            self._check(index, found.made_from)
+            return self._is_whole(found)
         if job.is_file():
             self._check(job, json.loads(job.read_text(encoding="utf-8")))
             return False
@@ -65,7 +69,7 @@ class ShardJob:
         path = self.path(number)
         try:
             record = json.loads(_record(path).read_text(encoding="utf-8"))
-            return record if record["sha256"] == _sha256(path) else None
+            return record if _is_intact(path, record) else None
         except (OSError, ValueError, KeyError):
             return None
 
@@ -137,7 +141,7 @@ class ShardJob:
         largest = [r["largest_tokens"] for r in records if r["clips"]]
         hashes = "".join(record["sha256"] for record in records)
         index = token_cache.Index(
-            shards=tuple({name: record[name] for name in _KEPT} for record in records),
+            shards=tuple(records),
             frames=frames,
             largest_tokens=tuple(np.max(largest, axis=0).tolist()),
             conditioning_tokens=codes,
@@ -150,6 +154,21 @@ class ShardJob:
         _write_json(self.folder / token_cache.INDEX, dataclasses.asdict(index))
         self._clean()
         return index
+
+    def _is_whole(self, index: token_cache.Index) -> bool:
+        """Returns whether all shards are what `index` says; if not, reopens the job."""
+        paths = [self.path(number) for number in range(self.shards)]
+        shards = list(zip(paths, index.shards, strict=True))
+        whole = [(path, shard) for path, shard in shards if _is_intact(path, shard)]
+        if len(whole) == len(shards):
+            self._clean()
+            return True
+        for path, shard in whole:
+            if "problems" in shard:  # not in an index of an early version
+                _write_json(_record(path), shard)
+        _write_json(self.folder / _JOB, self._identity())
+        (self.folder / token_cache.INDEX).unlink(missing_ok=True)
+        return False
 
     def _identity(self) -> dict[str, Any]:
         return dict(self.made_from) | {"shards": self.shards}
@@ -170,11 +189,14 @@ class ShardJob:
         (self.folder / _JOB).unlink(missing_ok=True)
 
 
-_KEPT = ("file", "bytes", "sha256", "clips", "splits")
-
-
 def _record(path: pathlib.Path) -> pathlib.Path:
     return path.with_suffix(".json")
+
+
+def _is_intact(path: pathlib.Path, record: Mapping[str, Any]) -> bool:
+    if not path.is_file() or path.stat().st_size != record["bytes"]:
+        return False
+    return _sha256(path) == record["sha256"]
 
 
 def _sha256(path: pathlib.Path) -> str:

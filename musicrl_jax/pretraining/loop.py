@@ -56,7 +56,10 @@ class Hooks:
       evaluate: returns extra scalars of a state; see `PretrainConfig.evaluate_every`.
       sample: returns what a state sounds like; called after each evaluation.
       evaluated: called with (step, state, extra scalars) after each evaluation.
-      stop: asked after each step; True saves and raises `Preempted`.
+      measured: asked about the step that a run goes on from, where an evaluation
+        follows it; False evaluates it now, such as after a kill in the evaluation.
+      stop: asked after each step; True saves, evaluates where that is due, and raises
+        `Preempted`.
       clock: monotonic seconds, for rates only.
     """
 
@@ -64,6 +67,7 @@ class Hooks:
     evaluate: Callable[[Any], Mapping[str, float | int]] | None = None
     sample: Callable[[Any], protocols.Samples] | None = None
     evaluated: Callable[[int, Any, Mapping[str, float | int]], None] | None = None
+    measured: Callable[[int], bool] = lambda _: True
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
 
@@ -98,7 +102,8 @@ def train_with(
     """Trains from the newest snapshot, or from scratch, to `config.steps`.
 
     A run that was stopped and goes on gives bitwise the state of one that was not (on
-    the same devices): batches and random keys are functions of the step alone.
+    the same devices): batches and random keys are functions of the step alone. A state
+    is saved before it is evaluated, so that neither is lost where the other fails.
 
     Returns:
       The last state.
@@ -117,19 +122,21 @@ def train_with(
     first = int(state.step)
     _check_steps(first, config)
     report = _Report(config=config, writer=writer, hooks=hooks)
+    report.go_on(first, state)
     for number, batch in _placed(batches, first, config.steps, mesh):
         examples = len(next(iter(batch.values())))
         state, scalars = step(state, batch, root)
         done = number + 1
         stopping = hooks.stop()
         saving = stopping or config.saves_after(done)
-        evaluating = not stopping and config.evaluates_after(done)
-        if done % config.log_every == 0 or saving or evaluating:
-            report.write(done, scalars, examples, state if evaluating else None)
+        evaluating = config.evaluates_after(done)
         if saving:
             snapshots.save(done, state)
         if stopping:
-            snapshots.wait()
+            snapshots.wait()  # before an evaluation, which may not be given the time
+        if done % config.log_every == 0 or saving or evaluating:
+            report.write(done, scalars, examples, state if evaluating else None)
+        if stopping:
             raise errors.Preempted(f"Stopped at step {done}; start again to go on.")
     snapshots.wait()
     return state
@@ -151,6 +158,13 @@ class _Report:
     writer: protocols.MetricWriter
     hooks: Hooks
     last: tuple[int, float] | None = None
+
+    def go_on(self, done: int, state: objective_lib.State) -> None:
+        """Evaluates the first state where an earlier process had to and did not."""
+        due = done > 0 and self.config.evaluates_after(done)
+        if due and not self.hooks.measured(done):
+            self.write(done, {}, 0, state)
+            self.last = None
 
     def write(
         self,

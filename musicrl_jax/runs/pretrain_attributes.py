@@ -20,15 +20,15 @@ import numpy as np
 from jaxtyping import Float
 
 from musicrl_jax.audio import spectrogram
-from musicrl_jax.checkpoints import snapshots, weights
-from musicrl_jax.core import arrays, errors, writers
+from musicrl_jax.checkpoints import weights
+from musicrl_jax.core import arrays, errors
 from musicrl_jax.data import labelled_mels, manifest, mel_batches
 from musicrl_jax.evaluation import prompts
 from musicrl_jax.models.attributes import adapter, objective
 from musicrl_jax.models.attributes import config as attributes_config
 from musicrl_jax.pretraining import config as pretrain_config
 from musicrl_jax.pretraining import loop, step
-from musicrl_jax.runs import mel_corpus, reconstruction
+from musicrl_jax.runs import mel_corpus, reconstruction, training
 
 NETWORK = "attributes"
 STARTER_TRAINING = pretrain_config.PretrainConfig(
@@ -100,17 +100,8 @@ def run(
         frames=frames,
         seed=config.pretrain.seed,
     )
-    run_dir = pathlib.Path(config.run_dir)
-    store = snapshots.TreeSnapshots(run_dir / "checkpoints", keep=config.pretrain.keep)
-    state = loop.train(
-        objective.AttributesObjective(config=sizes),
-        batches,
-        config.pretrain,
-        writers.JsonLinesWriter(run_dir / "metrics.jsonl"),
-        store,
-        hooks,
-    )
-    store.close()
+    trainer = objective.AttributesObjective(config=sizes)
+    state = training.train(trainer, batches, config.pretrain, config.run_dir, hooks)
     params = step.trained_params(state)
     weights.save_weights(config.out, params, NETWORK, dataclasses.asdict(sizes))
     return _figures(config, adapter.make_judge(sizes), params, corpus)

@@ -184,6 +184,7 @@ def _cluster(
     run_dir = pathlib.Path(config.run_dir)
     store = snapshots.TreeSnapshots(run_dir / "clusters", keep=config.pretrain.keep)
     metrics = writers.JsonLinesWriter(run_dir / "clusters.jsonl")
+    metrics.keep_until(store.newest_step() or 0)
     state = loop.train_with(fitting, batches, settings, metrics, store, hooks)
     store.close()
     return state.centroids

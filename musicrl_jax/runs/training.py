@@ -20,7 +20,7 @@ from musicrl_jax.core import errors, sharding, writers
 from musicrl_jax.pretraining import config as config_lib
 from musicrl_jax.pretraining import fingerprint, loop, step
 from musicrl_jax.pretraining import objective as objective_lib
-from musicrl_jax.runs import sample_folder, tensorboard
+from musicrl_jax.runs import directory_lock, sample_folder, tensorboard
 
 DATA = "data.json"
 Tree = TypeVar("Tree")
@@ -64,21 +64,28 @@ def train_with(
       The state to export: the last, or the best under `PretrainConfig.export_best`.
 
     Raises:
-      InputError: for settings or data that do not fit the run directory.
+      InputError: for settings or data that do not fit the run directory, or another
+        process that trains there.
       Preempted: when stopped; the state is saved.
     """
     hooks, folder = hooks or loop.Hooks(), pathlib.Path(run_dir)
-    best = _best(config, folder, hooks)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(directory_lock.only_one(folder, "pretrain"))
+        best = _best(config, folder, hooks)
         if best is not None:
             stack.callback(best.close)
             hooks = dataclasses.replace(hooks, evaluated=best.offer)
+        metrics = writers.JsonLinesWriter(folder / "metrics.jsonl")
+        # The row of an evaluated step is written when its evaluation is done.
+        hooks = dataclasses.replace(
+            hooks, measured=lambda number: metrics.newest_step() == number
+        )
         store = snapshots.TreeSnapshots(folder / "checkpoints", keep=config.keep)
         stack.callback(store.close)
         newest = store.newest_step()
         _check_data(folder / DATA, batches, goes_on=newest is not None)
-        writer = _writer(config, folder, newest or 0, stack)
-        begun = _Begun(store=store, begin=begin)
+        writer = _writer(config, folder, metrics, newest or 0, stack)
+        begun = _Begun(store=store, metrics=metrics, begin=begin)
         state = loop.train_with(trainer, batches, config, writer, begun, hooks)
         found = best.restore(state) if best and config.export_best else None
         return state if found is None else found
@@ -87,12 +94,13 @@ def train_with(
 def _writer(
     config: config_lib.PretrainConfig,
     folder: pathlib.Path,
+    metrics: writers.JsonLinesWriter,
     newest: int,
     stack: contextlib.ExitStack,
 ) -> writers.ManyWriters:
     """Returns where numbers and sounds go; `stack` closes what must be closed."""
     sinks = [
-        writers.JsonLinesWriter(folder / "metrics.jsonl"),
+        metrics,
         sample_folder.SampleFolder(folder / "samples"),
     ]
     if config.tensorboard:
@@ -104,9 +112,10 @@ def _writer(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Begun(Generic[objective_lib.AnyState]):
-    """Snapshots of a run whose first state need not be random."""
+    """Snapshots of a run whose first state need not be random, and its rows so far."""
 
     store: snapshots.TreeSnapshots
+    metrics: writers.JsonLinesWriter
     begin: Callable[[objective_lib.AnyState], objective_lib.AnyState] | None
 
     def save(self, step: int, state: object) -> None:
@@ -114,8 +123,13 @@ class _Begun(Generic[objective_lib.AnyState]):
         self.store.save(step, state)
 
     def restore_newest(self, like: Tree) -> Tree | None:
-        """Returns the newest state, or the first one as the run wants it."""
+        """Returns the newest state, or the first one as the run wants it.
+
+        Rows of later steps are removed: the run comes to them again.
+        """
         found = self.store.restore_newest(like)
+        step = 0 if found is None else int(cast(objective_lib.State, found).step)
+        self.metrics.keep_until(step)
         if found is not None or self.begin is None:
             return found
         return cast(Tree, self.begin(cast(objective_lib.AnyState, like)))

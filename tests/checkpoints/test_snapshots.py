@@ -1,6 +1,8 @@
 """Snapshots of a supervised run: the newest whole one, and the best one."""
 
 import logging
+import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -104,6 +106,69 @@ def test_best_outlives_worse_ones_and_the_process(tmp_path, mode, best):
         keeper.close()
     keeper = snapshots.BestSnapshot(tmp_path / "best", "validation/loss", mode)
     assert int(keeper.restore(tree())["step"]) == best
+    keeper.close()
+
+
+def best_restored(folder):
+    keeper = snapshots.BestSnapshot(folder, "loss", "min")
+    try:
+        return keeper.restore(tree())
+    finally:
+        keeper.close()
+
+
+def best_saved(folder):
+    keeper = snapshots.BestSnapshot(folder, "loss", "min")
+    keeper.offer(4, tree(4), {"loss": 0.5})
+    keeper.close()
+    return folder / "4"
+
+
+@pytest.mark.parametrize("harm", [truncate, flip_a_bit, pathlib.Path.unlink])
+@pytest.mark.parametrize("item", ["default", "metrics"])
+def test_damaged_best_is_refused_with_the_way_out(tmp_path, item, harm):
+    best = best_saved(tmp_path / "best")
+    harm(largest_file(best / item))
+    with pytest.raises(errors.InvariantError, match=f"or remove {best.parent} and"):
+        best_restored(best.parent)
+
+
+def test_best_that_is_damaged_later_is_refused_too(tmp_path):
+    best = best_saved(tmp_path / "best")
+    keeper = snapshots.BestSnapshot(best.parent, "loss", "min")
+    flip_a_bit(largest_file(best / "default"))
+    with pytest.raises(errors.InvariantError, match=f"or remove {best.parent} and"):
+        keeper.restore(tree())
+    keeper.close()
+
+
+def test_best_without_checksums_is_believed_where_it_can_be_read(tmp_path):
+    best = best_saved(tmp_path / "best")
+    (best / seals.NAME).unlink()
+    assert int(best_restored(best.parent)["step"]) == 4
+    shutil.rmtree(best / "default")
+    with pytest.raises(errors.InvariantError, match=f"or remove {best.parent} and"):
+        best_restored(best.parent)
+
+
+def test_half_removed_earlier_best_is_in_nobodys_way(tmp_path):
+    folder = tmp_path / "best"
+    keeper = snapshots.BestSnapshot(folder, "loss", "min")
+    keeper.offer(4, tree(4), {"loss": 0.5})
+    shutil.copytree(folder / "4", tmp_path / "4")
+    keeper.offer(8, tree(8), {"loss": 0.4})
+    keeper.close()
+    assert not (folder / "4").exists()
+    (tmp_path / "4").rename(folder / "4")
+    largest_file(folder / "4" / "default" / "d").unlink()
+    assert int(best_restored(folder)["step"]) == 8
+
+
+def test_best_is_on_disk_when_it_is_kept(tmp_path):
+    keeper = snapshots.BestSnapshot(tmp_path / "best", "loss", "min")
+    keeper.offer(4, tree(4), {"loss": 0.5})
+    assert seals.is_sealed(tmp_path / "best" / "4")
+    assert not seals.damage(tmp_path / "best" / "4")
     keeper.close()
 
 

@@ -19,6 +19,30 @@ def test_rows_come_back_and_a_torn_line_is_left_out(tmp_path):
     assert memory.rows[1] == (2, {"reward/total": 0.75})
 
 
+def test_rows_after_a_torn_line_are_read(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "rew')
+    writer = writers.JsonLinesWriter(path)
+    writer.write(3, {})
+    assert writers.read_json_lines(path) == [{"step": 1}, {"step": 3}]
+    assert writer.newest_step() == 3
+
+
+def test_rows_that_come_again_are_removed(tmp_path):
+    path = tmp_path / "x.jsonl"
+    writer = writers.JsonLinesWriter(path)
+    writer.keep_until(0)
+    assert writer.newest_step() is None
+    for step in (2, 4, 6):
+        writer.write(step, {"loss": 0.1 * step, "clips": step})
+    kept = path.read_text().splitlines(keepends=True)[:2]
+    with path.open("a") as file:
+        file.write('{"step": 8, "lo')
+    writer.keep_until(5)
+    assert path.read_text() == "".join(kept)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_counts_stay_whole_numbers(tmp_path):
     path = tmp_path / "x.jsonl"
     row = {"pairs": 240, "clips": 3, "share": 0.5}

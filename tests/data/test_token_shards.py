@@ -126,6 +126,53 @@ def test_a_shard_that_was_changed_is_not_finished(tmp_path):
     assert work.finished(0) is None
 
 
+def remove(path):
+    path.unlink()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("harm", [remove, cut, flip_a_bit])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_finished_corpus_gets_its_damaged_shard_again(tmp_path, harm, early):
+    write(tmp_path)
+    before, work = contents(tmp_path), job(tmp_path)
+    kept = work.path(0).stat().st_ino
+    if early:
+        forget_records(tmp_path / token_cache.INDEX)
+    assert work.begin()
+    harm(work.path(2))
+    for _ in range(2):  # also after a kill
+        assert not work.begin()
+    with pytest.raises(errors.InputError, match="goes on where it was stopped"):
+        token_cache.TokenCache(tmp_path)
+    unfinished = [number for number in range(3) if work.finished(number) is None]
+    assert unfinished == ([0, 1, 2] if early else [2])
+    for number in unfinished:
+        work.write(number, map(clip, (range(4), range(0), range(4, 7))[number]))
+    work.finish(work.records(), [0, 25, 50], 50, {"too_short": 2})
+    assert contents(tmp_path) == before
+    assert (work.path(0).stat().st_ino == kept) is not early
+    assert work.begin()
+
+
+def forget_records(index):
+    """Makes an index one that an early version wrote."""
+    fields = json.loads(index.read_text())
+    for shard in fields["shards"]:
+        for name in ("shapes", "largest_tokens", "problems"):
+            del shard[name]
+    index.write_text(json.dumps(fields))
+
+
 def test_a_folder_begun_from_something_else_is_refused(tmp_path):
     job(tmp_path / "begun").begin()
     write(tmp_path / "done")

@@ -39,7 +39,7 @@ def test_killed_run_repeats_from_its_last_checkpoint(tmp_path):
     store = snapshots.TreeSnapshots(tmp_path / "run")
 
     def fail(state):
-        if int(state.step) == 10:
+        if int(state.step) == 9:
             raise KeyboardInterrupt
         return {}
 
@@ -48,7 +48,7 @@ def test_killed_run_repeats_from_its_last_checkpoint(tmp_path):
         loop.train(
             LinearObjective(),
             RandomBatches(),
-            config(),
+            config(evaluate_every=3),
             writers.MemoryWriter(),
             store,
             hooks,
@@ -65,6 +65,28 @@ def test_killed_run_repeats_from_its_last_checkpoint(tmp_path):
         ),
         state,
     )
+
+
+def test_a_state_is_saved_and_on_disk_before_a_last_evaluation():
+    done = []
+
+    class Store(loop.NoSnapshots):
+        def save(self, number, state):
+            done.append(("save", number))
+
+        def wait(self):
+            done.append("wait")
+
+    hooks = loop.Hooks(
+        evaluate=lambda state: done.append(("evaluate", int(state.step))) or {},
+        stop=lambda: True,
+    )
+    rows = writers.MemoryWriter()
+    settings = config(save_every=1)
+    with pytest.raises(errors.Preempted, match="step 1"):
+        loop.train(LinearObjective(), RandomBatches(), settings, rows, Store(), hooks)
+    assert done == [("save", 1), "wait", ("evaluate", 1)]
+    assert "loss" in dict(rows.rows)[1]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ def settings(corpus, folder, name="run", **changes):
 def test_clips_become_a_conformer_tokenizer_with_figures(corpus, tmp_path):
     seen = []
     hooks = loop.Hooks(progress=lambda done, total, row: seen.append((done, set(row))))
+    stale = writers.JsonLinesWriter(tmp_path / "run" / "clusters.jsonl")
+    stale.write(2, {"inertia": 9.0})  # of a process that was killed before it saved
     path = pretrain_semantic.run(settings(corpus, tmp_path), hooks)
     tokenizer, params = pretrain_semantic.load(path)
     stored = dataclasses.replace(tokenizer.config, mel_mean=-4.0, mel_deviation=3.0)

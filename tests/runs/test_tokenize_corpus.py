@@ -123,6 +123,11 @@ def test_a_job_that_ended_in_the_middle_gives_the_same_bytes(corpus, tmp_path):
     assert corpora.contents(tmp_path / "broken") == corpora.contents(tmp_path / "whole")
     # And once more: it is finished, and says so at once.
     assert tokenize_corpus.run(config, breaking) == summary
+    # A shard that is damaged afterwards is written again, and only that one.
+    (shard, *_) = sorted((tmp_path / "broken").glob("*.array_record"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert tokenize_corpus.run(config) == summary
+    assert corpora.contents(tmp_path / "broken") == corpora.contents(tmp_path / "whole")
 
 
 def test_unreadable_clips_are_left_out_and_listed(corpus, tmp_path):

@@ -1,6 +1,7 @@
 """What a run directory holds: best state, samples, data that it knows again."""
 
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 
 from musicrl_jax.core import errors, protocols, writers
 from musicrl_jax.pretraining import loop
-from musicrl_jax.runs import training
+from musicrl_jax.runs import directory_lock, training
 from tests.pretraining import linear
 
 SOUND = protocols.Samples(
@@ -46,6 +47,62 @@ def test_best_is_kept_when_the_figure_gets_worse_and_the_run_goes_on(tmp_path):
     assert not np.array_equal(exported.params["weight"], longer.params["weight"])
 
 
+@pytest.mark.parametrize("stop_at", [4, 8])
+def test_a_stop_at_an_evaluation_changes_nothing_of_what_is_exported(tmp_path, stop_at):
+    settings = {"best_metric": "held_out/loss", "export_best": True, "save_every": 4}
+    evaluate = figures_of(stop_at)
+    asked = iter([False] * (stop_at - 1) + [True])
+    hooks = loop.Hooks(evaluate=evaluate, stop=lambda: next(asked))
+    with pytest.raises(errors.Preempted):
+        train(tmp_path, hooks, **settings)
+    rows = writers.read_json_lines(tmp_path / "metrics.jsonl")
+    assert rows[-1]["held_out/loss"] == 0.0
+    resumed = train(tmp_path, loop.Hooks(evaluate=evaluate), **settings)
+    whole = train(tmp_path / "whole", loop.Hooks(evaluate=evaluate), **settings)
+    assert int(resumed.step) == stop_at
+    jax.tree.map(np.testing.assert_array_equal, resumed, whole)
+
+
+@pytest.mark.parametrize("kill_at", [4, 8])
+def test_an_evaluation_that_a_kill_cut_short_is_made_up_for_once(tmp_path, kill_at):
+    settings = {"best_metric": "held_out/loss", "export_best": True, "save_every": 4}
+
+    def killed(state):
+        if int(state.step) == kill_at:
+            raise KeyboardInterrupt
+        return figures_of(kill_at)(state)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, loop.Hooks(evaluate=killed), **settings)
+    measured = []
+
+    def evaluate(state):
+        measured.append(int(state.step))
+        return figures_of(kill_at)(state)
+
+    for _ in range(2):
+        exported = train(tmp_path, loop.Hooks(evaluate=evaluate), **settings)
+        assert int(exported.step) == kill_at
+    assert measured == [step for step in (4, 8) if step >= kill_at]
+    rows = writers.read_json_lines(tmp_path / "metrics.jsonl")
+    assert [row["step"] for row in rows] == list(range(1, 9))
+
+
+def test_rows_of_steps_that_come_again_are_written_once(tmp_path):
+    train(tmp_path, save_every=8)
+    path = tmp_path / "metrics.jsonl"
+    whole = writers.read_json_lines(path)
+    torn = '{"step": 12, "lo'
+    with path.open("a") as file:  # what a killed process leaves
+        file.writelines(f'{{"step": {step}, "loss": 0.5}}\n' for step in (9, 10, 11))
+        file.write(torn)
+    train(tmp_path, save_every=8, steps=12)
+    rows = writers.read_json_lines(path)
+    assert [row["step"] for row in rows] == list(range(1, 13))
+    assert rows[:8] == whole
+    assert torn not in path.read_text().splitlines()
+
+
 def test_best_metric_needs_an_evaluation(tmp_path):
     with pytest.raises(errors.InputError, match="measures nothing"):
         train(tmp_path, best_metric="held_out/loss")
@@ -60,6 +117,19 @@ def test_run_goes_on_with_its_own_data_only(tmp_path):
     state = train(tmp_path)
     whole = train(tmp_path / "whole")
     jax.tree.map(np.testing.assert_array_equal, state, whole)
+
+
+def test_a_second_process_is_refused_and_changes_nothing(tmp_path):
+    with directory_lock.only_one(tmp_path, "pretrain"):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(errors.InputError) as refused:
+            train(tmp_path, loop.Hooks(evaluate=figures_of(4)), best_metric="x")
+        assert sorted(tmp_path.rglob("*")) == before
+    assert str(refused.value) == (
+        f"One `musicrl pretrain` may work in {tmp_path}; process {os.getpid()} does. "
+        "Wait for it, or choose another directory."
+    )
+    assert int(train(tmp_path, steps=1, warmup_steps=0).step) == 1
 
 
 def test_run_that_saved_nothing_may_begin_with_other_data(tmp_path):
