@@ -73,7 +73,8 @@ class Summary:
       headline: which test to look at.
       comparisons: each pair of models, in few columns.
       models: each model, in few columns.
-      alpha: Krippendorff's, of scores of the same clip, interval scale.
+      alpha: Krippendorff's, of scores of the same clip, interval scale; None where
+        there is none.
       first_clip_share: of the decided ratings, how many the first clip won.
       first_clip_p: of the exact test that it is one half.
       ratings: good ones.
@@ -195,6 +196,11 @@ def _notes(
         notes.append(
             "Bradley-Terry strengths are not identifiable: wins and ties do not lead "
             "from each model to each other one."
+        )
+    if math.isnan(study.alpha):
+        notes.append(
+            "Krippendorff's alpha is not defined: no comparison has two raters, or all "
+            "scores of those that have are the same."
         )
     if collected.missing:
         notes.append(

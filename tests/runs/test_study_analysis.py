@@ -78,7 +78,10 @@ def test_numbers_that_there_are_none_of_are_null(musicrl, study):
     files.write_csv(sheet, rows)
     code, text, _ = musicrl("analyse", "--tasks", folder, "--ratings", sheet, "--json")
     assert code == 0
-    assert json.loads(text)["comparisons"][0]["win_rate"] is None
+    said = json.loads(text)
+    assert said["comparisons"][0]["win_rate"] is None
+    assert said["alpha"] is None
+    assert any("alpha is not defined" in note for note in said["notes"])
     found = json.loads((folder / "study.json").read_text())
     assert found["comparisons"][0]["win_rate"] is None
     with (folder / "comparisons.csv").open() as file:
