@@ -142,9 +142,11 @@ def run(
     items.write_problems(skipped, problems)
     good = [one for one in placed if {one.first, one.second} <= tokens.keys()]
     if not good:
+        first = f"; the first: {problems[0].reason[:-1]}" if problems else ""
         raise errors.InputError(
-            f"No vote of {source} can be used: {dropped} were left out, and {skipped} "
-            "lists the others. Check --audio and the filters."
+            f"No vote of {source} can be used: {sum(dropped.values())} were left out "
+            f"({', '.join(dropped) or 'by no filter'}), and {skipped} lists the "
+            f"{len(problems)} others{first}. Check --audio, --seconds and the filters."
         )
     counts = {"read": len(found), "left_out": dropped, "skipped": len(problems)}
     counts["seconds"] = config.seconds

@@ -94,6 +94,14 @@ def test_own_votes_become_pairs_of_tokens(hearing, recordings, tmp_path):
         (1, 2, "tie", "bob"),
     ]
     assert {(pair.source, pair.licence) for pair in found.pairs} == {("own", "own")}
+    again = config(
+        hearing, recordings, tmp_path, own=str(path), seconds=4.0,
+        out=str(tmp_path / "long"), max_bad_share=1.0,
+    )  # fmt: skip
+    with pytest.raises(
+        errors.InputError, match=r"lists the 2 others; the first: .*4 s"
+    ):
+        import_preferences.run(again)
 
 
 def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
