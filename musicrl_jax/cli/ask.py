@@ -11,6 +11,13 @@ Seconds = Annotated[
     typer.Option("--seconds", help="Length of each clip.", show_default="30.0"),
 ]
 SetOut = Annotated[str, typer.Option("--out", help="Folder of the preference set.")]
+OwnVotes = Annotated[
+    str | None,
+    typer.Option(
+        "--own",
+        help="Your own votes, CSV or JSONL: prompt, audio_a, audio_b, choice, user.",
+    ),
+]
 MusicArena = Annotated[
     str | None, typer.Option("--music_arena", help="Folder of battles as JSON files.")
 ]
@@ -114,6 +121,7 @@ def preferences(
 def votes(
     audio: Annotated[str, typer.Option("--audio", help="Folder of the recordings.")],
     out: SetOut,
+    own: OwnVotes = None,
     music_arena: MusicArena = None,
     aime: Aime = None,
     cmi_pref: CmiPref = None,
@@ -129,13 +137,14 @@ def votes(
     gin_param: options.GinParams = None,
     json: options.Json = False,
 ) -> None:
-    """Turn people's votes of a public data set into a preference set.
+    """Turn people's votes, your own or a public data set's, into a preference set.
 
-    Name one data set: --music_arena, --aime, --cmi_pref, --musiceval or --songeval.
+    Name one: --own, --music_arena, --aime, --cmi_pref, --musiceval or --songeval.
     """
     fields = {
         "audio": audio,
         "out": out,
+        "own": own,
         "music_arena": music_arena,
         "aime": aime,
         "cmi_pref": cmi_pref,

@@ -83,6 +83,20 @@ def experiments() -> list[str]:
     return sorted(found)
 
 
+def with_includes(name: str) -> list[pathlib.Path]:
+    """Returns the file `name`, found as by `find`, and all that it includes.
+
+    Raises:
+      InputError: as `scan`, and where a file is not there.
+    """
+    scan([path := find(name)], [])
+    found = [path]
+    for statement, _ in statements(path.read_text(encoding="utf-8"), str(path)):
+        if isinstance(statement, config_parser.IncludeStatement):
+            found += with_includes(statement.filename)
+    return found
+
+
 def scan(paths: Sequence[pathlib.Path], params: Sequence[str]) -> Usage:
     """Reads files (with what they include) and single bindings.
 

@@ -44,6 +44,7 @@ def recipe(
     seed: options.Seed = None,
 ) -> None:
     """Run a recipe of the paper: fine-tune, choose, ask, fine-tune again."""
+    from musicrl_jax.cli import gin_files
     from musicrl_jax.runs import recipe as recipes
 
     config = recipes.RecipeConfig(
@@ -58,7 +59,7 @@ def recipe(
         for line in recipes.commands(config):
             output.show(line, as_json=False)
         return
-    recipes.run(config)
+    recipes.run(config, gin_files.with_includes)
     output.show(f"{run_dir}: recipe {name.value} is done.", as_json=False)
 
 

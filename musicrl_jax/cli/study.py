@@ -80,6 +80,14 @@ def analyse(
         str | None,
         typer.Option("--out", help="Folder to write to.", show_default="that of tasks"),
     ] = None,
+    votes_out: Annotated[
+        str | None,
+        typer.Option(
+            "--votes_out",
+            help="JSONL file for the ratings as votes (`musicrl votes --own`).",
+            show_default="none",
+        ),
+    ] = None,
     max_bad_share: Annotated[
         float | None,
         typer.Option(
@@ -100,6 +108,7 @@ def analyse(
         "tasks": tasks,
         "ratings": tuple(ratings),
         "out": out,
+        "votes_out": votes_out,
         "max_bad_share": max_bad_share,
         "seed": seed,
     }

@@ -44,8 +44,8 @@ def beside(params: arrays.Params, rows: Rows) -> Rows:
 
 
 def mesh_of(params: arrays.Params) -> Mesh | None:
-    """Returns the mesh that holds `params`; None for those of one device."""
-    place = getattr(jax.tree.leaves(params)[0], "sharding", None)
+    """Returns the mesh that holds `params`; None for those of one device, or none."""
+    place = getattr(next(iter(jax.tree.leaves(params)), None), "sharding", None)
     if not isinstance(place, NamedSharding) or place.mesh.size == 1:
         return None
     return cast(Mesh, place.mesh)

@@ -16,7 +16,8 @@ def krippendorff_alpha(scores: Float[np.ndarray, "clips raters"]) -> float:
 
     One minus the mean squared difference of two scores of the same clip over that of
     two scores of any clips: 1 where raters agree, 0 where they agree as by chance,
-    negative where they contradict one another. Raters need not score every clip.
+    negative where they contradict one another, NaN where all scores are the same and
+    nothing tells agreement from chance. Raters need not score every clip.
     Source: Krippendorff, *Computing Krippendorff's Alpha-Reliability*, 2011.
 
     Args:
@@ -35,7 +36,7 @@ def krippendorff_alpha(scores: Float[np.ndarray, "clips raters"]) -> float:
     # Summed over ordered pairs of n values, squared differences are 2 n^2 variances.
     within = np.sum(2 * number**2 * np.nanvar(paired, axis=1) / (number - 1))
     between = 2 * len(values) ** 2 * np.var(values) / (len(values) - 1)
-    return 1.0 if between == 0 else float(1 - within / between)
+    return float(1 - within / between) if between > 0 else float("nan")
 
 
 def krippendorff_alpha_nominal(scores: Float[np.ndarray, "clips raters"]) -> float:
@@ -124,9 +125,9 @@ def _coincidences(
 def _alpha(
     coincidences: Float[np.ndarray, "v v"], differences: Float[np.ndarray, "v v"]
 ) -> float:
-    """Returns one minus observed over expected squared differences."""
+    """Returns one minus observed over expected squared differences, or NaN."""
     frequency = coincidences.sum(axis=1)
     met_by_chance = np.outer(frequency, frequency) - np.diag(frequency)
     between = np.sum(met_by_chance * differences) / (frequency.sum() - 1)
     within = np.sum(coincidences * differences)
-    return 1.0 if between == 0 else float(1 - within / between)
+    return float(1 - within / between) if between > 0 else float("nan")

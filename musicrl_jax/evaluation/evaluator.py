@@ -28,8 +28,9 @@ class Measurement:
     """What was measured on one set of weights.
 
     Attributes:
-      row: means under path names; `reward/NAME/se` is the standard error over prompts.
-      rewards: by name, the mean score of each prompt's clips.
+      row: means under path names; `reward/NAME/se` is the standard error over prompts,
+        `clips_rejected` the number of clips of which some number is not finite.
+      rewards: by name, the mean of each prompt's finite scores; NaN for none.
       waveforms: the first clip of each of the first prompts, to be kept.
     """
 
@@ -71,7 +72,7 @@ class Evaluator:
             self._measure_pass(params, number) for number in range(len(self.keys))
         ]
         rewards = {
-            name: np.mean([done.scores[name] for done in passes], axis=0)
+            name: finite_mean(np.stack([done.scores[name] for done in passes]))
             for name in passes[0].scores
         }
         means = {
@@ -81,6 +82,7 @@ class Evaluator:
         vectors = [done.vectors for done in passes if done.vectors is not None]
         if len(vectors) > 1:
             means["diversity"] = pairwise_distance(np.stack(vectors, axis=1))
+        means["clips_rejected"] = float(sum(done.rejected for done in passes))
         return Measurement(
             row=_reward_rows(rewards) | means,
             rewards=rewards,
@@ -106,6 +108,7 @@ class Evaluator:
         sequence = float(np.mean(np.asarray(kl)))
         return _Pass(
             scores=scored.scores,
+            rejected=int(np.sum(~scored.usable())),
             means={
                 "kl/sequence": sequence,
                 "kl/token": sequence / tokens_per_clip,
@@ -140,6 +143,7 @@ class _Pass:
     """One clip of each of some prompts."""
 
     scores: Mapping[str, Float[np.ndarray, " b"]]
+    rejected: int
     means: Mapping[str, float]
     vectors: Float[np.ndarray, "b e"] | None
     waveforms: Float[np.ndarray, "kept n"]
@@ -154,6 +158,7 @@ def _joined(batches: Sequence[_Pass], keep: int) -> _Pass:
             name: np.concatenate([batch.scores[name] for batch in batches])
             for name in first.scores
         },
+        rejected=sum(batch.rejected for batch in batches),
         means={
             name: float(np.mean([batch.means[name] for batch in batches]))
             for name in first.means
@@ -161,6 +166,14 @@ def _joined(batches: Sequence[_Pass], keep: int) -> _Pass:
         vectors=np.concatenate(vectors) if vectors else None,
         waveforms=np.concatenate([batch.waveforms for batch in batches])[:keep],
     )
+
+
+def finite_mean(scores: Float[np.ndarray, "clips b"]) -> Float[np.ndarray, " b"]:
+    """Returns the mean of each column's finite scores, NaN for a column without any."""
+    finite = np.isfinite(scores)
+    counts = finite.sum(axis=0)
+    sums = np.sum(np.where(finite, scores, 0), axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def pairwise_distance(vectors: Float[np.ndarray, "prompts clips e"]) -> float:
@@ -179,10 +192,14 @@ def pairwise_distance(vectors: Float[np.ndarray, "prompts clips e"]) -> float:
 def _reward_rows(
     rewards: Mapping[str, Float[np.ndarray, " prompts"]],
 ) -> dict[str, float]:
-    """Returns the mean of each reward, and its standard error from 2 prompts on."""
+    """Returns the mean of each reward, and its standard error from 2 prompts on.
+
+    Prompts without a finite score are left out; a reward without any is NaN.
+    """
     row: dict[str, float] = {}
-    for name, values in rewards.items():
-        row[f"reward/{name}"] = float(np.mean(values))
+    for name, found in rewards.items():
+        values = found[np.isfinite(found)]
+        row[f"reward/{name}"] = float(np.mean(values)) if len(values) else float("nan")
         if len(values) > 1:
             error = np.std(values, ddof=1) / np.sqrt(len(values))
             row[f"reward/{name}/se"] = float(error)

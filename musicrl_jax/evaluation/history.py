@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import over_optimisation
@@ -154,15 +154,41 @@ def flag(
 ) -> over_optimisation.Flag | None:
     """Returns the first over-optimisation among evaluations; None for none.
 
-    Only those count whose prompts' scores are known, and rewards that all of them have.
+    Only those count whose prompts' scores are known, rewards that all of them have, and
+    prompts whose scores are all finite (see `unusable_prompts`).
+    """
+    known, scores, usable = _compared(evaluations, facts)
+    if not known:
+        return None
+    trained, *held_out = (one[:, usable] for one in scores.values())
+    return over_optimisation.find(
+        [evaluation.step for evaluation in known],
+        trained,
+        dict(zip(list(scores)[1:], held_out, strict=True)),
+        smoothing=facts.smoothing,
+    )
+
+
+def unusable_prompts(evaluations: Sequence[Evaluation], facts: Facts) -> int:
+    """Returns of how many prompts `flag` knows a score that is not finite."""
+    return int(np.sum(~_compared(evaluations, facts)[2]))
+
+
+def _compared(
+    evaluations: Sequence[Evaluation], facts: Facts
+) -> tuple[
+    list[Evaluation],
+    dict[str, Float[np.ndarray, "steps prompts"]],
+    Bool[np.ndarray, " prompts"],
+]:
+    """Returns what over-optimisation is looked for in, and its usable prompts.
+
+    The scores of each reward, the trained sum first, have a row for each evaluation.
     """
     known = [evaluation for evaluation in evaluations if TOTAL in evaluation.rewards]
     if not known:
-        return None
+        return [], {}, np.zeros(0, bool)
     held_out = [n for n in facts.held_out if all(n in e.rewards for e in known)]
-    return over_optimisation.find(
-        [evaluation.step for evaluation in known],
-        np.stack([evaluation.rewards[TOTAL] for evaluation in known]),
-        {name: np.stack([e.rewards[name] for e in known]) for name in held_out},
-        smoothing=facts.smoothing,
-    )
+    scores = {n: np.stack([e.rewards[n] for e in known]) for n in (TOTAL, *held_out)}
+    finite = [np.isfinite(one).all(axis=0) for one in scores.values()]
+    return known, scores, np.all(finite, axis=0)

@@ -97,6 +97,11 @@ def choose(
     score_name, scores = score(evaluations, facts, rule.score)
     ranked = rank(evaluations, scores, rule, flag)
     if not ranked:
+        if not np.isfinite(scores).any():
+            raise errors.InputError(
+                f"A policy is chosen by a finite score; {score_name} has none at any "
+                "step. Mend the reward, or set --score to another one."
+            )
         raise _none_within(evaluations, rule, flag)
     best, second = ranked[0], ranked[1] if len(ranked) > 1 else None
     before = (
@@ -114,6 +119,7 @@ def choose(
         reason=(
             f"Best {score_name} ({best.score:.4g}) among {len(ranked)} of "
             f"{len(evaluations)} measured steps: those{kept} {within}."
+            f"{_left_out(evaluations, facts)}"
         ),
         among=len(ranked),
     )
@@ -125,13 +131,26 @@ def rank(
     rule: Rule,
     flag: over_optimisation.Flag | None,
 ) -> list[Candidate]:
-    """Returns the steps that may be chosen, best first."""
+    """Returns the steps that may be chosen, best first; none without a finite score."""
     within = [
         Candidate(step=evaluation.step, score=float(value), kl=evaluation.kl)
         for evaluation, value in zip(evaluations, scores, strict=True)
-        if rule.allows(evaluation, flag) and evaluation.kl <= rule.kl_budget
+        if rule.allows(evaluation, flag)
+        and evaluation.kl <= rule.kl_budget
+        and np.isfinite(value)
     ]
     return sorted(within, key=lambda found: (-found.score, found.kl, found.step))
+
+
+def _left_out(evaluations: Sequence[history.Evaluation], facts: history.Facts) -> str:
+    """Returns how many prompts over-optimisation was not looked for in, if any."""
+    count = history.unusable_prompts(evaluations, facts)
+    if not count:
+        return ""
+    return (
+        f" Prompts with a score that is not finite: {count}; over-optimisation was "
+        "looked for without them."
+    )
 
 
 def _none_within(
@@ -195,5 +214,9 @@ def mean_rewards(
 
 
 def _standard(values: Float[np.ndarray, " steps"]) -> Float[np.ndarray, " steps"]:
-    spread = values.std()
-    return (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
+    """Returns finite values with mean 0 and deviation 1, the others as they are."""
+    finite = values[np.isfinite(values)]
+    spread = finite.std() if len(finite) else 0.0
+    if not spread > 0:
+        return np.where(np.isfinite(values), 0.0, values)
+    return (values - finite.mean()) / spread

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from musicrl_jax.core import errors
+
 RESAMPLES = 10_000
 HALF_SPENT = 10
 ROUNDING = 1e-12
@@ -72,7 +74,15 @@ def limits(
       width: of a stretch.
       reference: what a stretch is held against.
       level: 0 to 1.
+
+    Raises:
+      InputError: where a score is not finite.
     """
+    if not all(np.isfinite(one).all() for one in scores):
+        raise errors.InputError(
+            "Falls are told from chance by finite scores; some are not. Leave out the "
+            "prompts that have such scores."
+        )
     prompts = scores[0].shape[1]
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (RESAMPLES, prompts))
     largest = np.max([_chance(one, signs, width, reference) for one in scores], axis=0)

@@ -91,9 +91,10 @@ class LinearReward:
                 for name, score in own.items()
                 if name != "total"
             }
-            total += np.float32(part.weight * part.scale) * (
-                raw + np.float32(part.offset)
-            )
+            if part.weight:  # a watched score that is not finite spoils no total
+                total += np.float32(part.weight * part.scale) * (
+                    raw + np.float32(part.offset)
+                )
         return scores | {"total": total}
 
 

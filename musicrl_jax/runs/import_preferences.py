@@ -1,7 +1,7 @@
-"""Turns a public preference data set on disk into a preference set.
+"""Turns votes on disk, of your own or a public data set, into a preference set.
 
 Required: `ImportPreferencesConfig.audio` (folder of the recordings), `.out`, and one of
-`.music_arena`, `.aime`, `.cmi_pref`, `.musiceval` and `.songeval`.
+`.own`, `.music_arena`, `.aime`, `.cmi_pref`, `.musiceval` and `.songeval`.
 Commonly overridden: `.licences` (which may be used), `.min_seconds`, `.seconds`.
 
 Recordings become tokens of the policy in `.networks`. Rows that are left out are
@@ -26,6 +26,7 @@ from musicrl_jax.data.readers import (
     items,
     music_arena,
     musiceval,
+    own_votes,
     songeval,
     votes,
 )
@@ -38,6 +39,7 @@ from musicrl_jax.runs import (
 )
 
 READERS = {
+    "own": own_votes.read_votes,
     "music_arena": music_arena.read_votes,
     "aime": aime.read_votes,
     "cmi_pref": cmi_pref.read_votes,
@@ -56,6 +58,7 @@ class ImportPreferencesConfig:
       audio: folder of the recordings.
       out: folder of the preference set.
       networks: folder of policy, codec and semantic tokenizer; empty for the starter.
+      own: votes of your own as CSV or JSON lines; see `data.readers.own_votes`.
       music_arena: folder of the battles' JSON files.
       aime: AIME-survey as CSV or JSON lines.
       cmi_pref: CMI-Pref as JSON lines or CSV.
@@ -74,6 +77,7 @@ class ImportPreferencesConfig:
     audio: str
     out: str
     networks: str = ""
+    own: str = ""
     music_arena: str = ""
     aime: str = ""
     cmi_pref: str = ""
@@ -138,9 +142,11 @@ def run(
     items.write_problems(skipped, problems)
     good = [one for one in placed if {one.first, one.second} <= tokens.keys()]
     if not good:
+        first = f"; the first: {problems[0].reason[:-1]}" if problems else ""
         raise errors.InputError(
-            f"No vote of {source} can be used: {dropped} were left out, and {skipped} "
-            "lists the others. Check --audio and the filters."
+            f"No vote of {source} can be used: {sum(dropped.values())} were left out "
+            f"({', '.join(dropped) or 'by no filter'}), and {skipped} lists the "
+            f"{len(problems)} others{first}. Check --audio, --seconds and the filters."
         )
     counts = {"read": len(found), "left_out": dropped, "skipped": len(problems)}
     counts["seconds"] = config.seconds

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import network_files, stages, stopping
+from musicrl_jax.runs import network_files, recipe_inputs, stages, stopping
 
 POPULATION = "simulated_population.json"
 RECIPES = ("r", "u", "ru", "joint", "all")
@@ -96,12 +96,19 @@ def steps(config: RecipeConfig) -> list[Step]:
     return found
 
 
-def run(config: RecipeConfig) -> list[str]:
+def run(
+    config: RecipeConfig,
+    gin_files: recipe_inputs.GinFiles = recipe_inputs.no_gin_files,
+) -> list[str]:
     """Runs what is missing; returns the names of the steps that ran.
 
+    Args:
+      config: of the recipe.
+      gin_files: finds the experiments, whose contents each step's record keeps.
+
     Raises:
-      InputError: where the folder was begun with other settings, or a step refused its
-        input.
+      InputError: where the folder was begun with other settings, networks, preferences
+        or gin files, or a step refused its input.
       TemporaryError: a step failed; the same command tries it again.
       Preempted: asked to stop; the same command goes on.
     """
@@ -119,6 +126,12 @@ def run(config: RecipeConfig) -> list[str]:
                 output=folder / step.output,
                 settings=_settings(config, step),
                 run=_runner(step, stop),
+                inputs=recipe_inputs.of_step(
+                    step.commands,
+                    networks=config.networks,
+                    preferences=config.preferences,
+                    gin_files=gin_files,
+                ),
             )
             for step in steps(config)
         ]
@@ -242,7 +255,7 @@ def _check_inputs(config: RecipeConfig) -> None:
             f"A recipe starts from {network_files.MUSICLM}; {networks} has none. Set "
             "--networks to a folder of networks, or leave it out for the starter's."
         )
-    pairs = pathlib.Path(config.preferences) / "pairs.jsonl"
+    pairs = pathlib.Path(config.preferences) / recipe_inputs.PAIRS
     if config.preferences and not pairs.is_file():
         raise errors.InputError(
             f"A preference set is a folder with pairs.jsonl; there is no {pairs}. "

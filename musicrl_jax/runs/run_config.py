@@ -11,6 +11,7 @@ from musicrl_jax.acting import config as acting_config
 from musicrl_jax.core import errors, sharding
 from musicrl_jax.evaluation import config as evaluation_config
 from musicrl_jax.learning import config as learning_config
+from musicrl_jax.runs import own_rewards
 
 LOCAL_FIELDS = ("run_dir", "actor_id")
 PATH_FIELDS = ("networks", "captions", "policy")
@@ -30,6 +31,7 @@ class RewardConfig:
         beside the networks.
       loudness: of the level, which lies in [0, 1]; hackable on purpose, to see
         over-optimisation.
+      extra: rewards of your own, such as 'my_rewards:Quiet=0.5'; see `own_rewards`.
 
     A reward of weight 0 whose network is there is measured by the evaluator alone.
     """
@@ -40,13 +42,15 @@ class RewardConfig:
     preference: float = 0.0
     preference_weights: str = ""
     loudness: float = 0.0
+    extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         weights = (self.text_adherence, self.quality, self.preference, self.loudness)
-        if not any(weights):
+        own = [own_rewards.parse(text).weight for text in self.extra]
+        if not any((*weights, *own)):
             raise errors.InputError(
                 "At least one reward needs a weight other than 0; got none. "
-                "Set RewardConfig.text_adherence, .quality or .preference."
+                "Set RewardConfig.text_adherence, .quality, .preference or .extra."
             )
 
 

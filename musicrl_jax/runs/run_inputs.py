@@ -16,6 +16,7 @@ from musicrl_jax.data import captions
 from musicrl_jax.runs import (
     codecs,
     network_files,
+    own_rewards,
     pretrain_mulan,
     pretrain_musiclm,
     pretrain_preference,
@@ -41,7 +42,8 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
       The SHA-256 of each file, by what it is.
 
     Raises:
-      InputError: a file is missing or damaged, or clips are too short for MuLan.
+      InputError: a file or a reward of your own is missing or damaged, or clips are
+        too short for MuLan.
     """
     directory = system.networks_directory(config.networks)
     files = {name: directory / name for name in NETWORKS}
@@ -66,6 +68,7 @@ def check(config: run_config.RunConfig) -> dict[str, str]:
     if (path := network_files.preference(config.reward, directory)) is not None:
         pretrain_preference.check(path)
         hashes["preference"] = _sha256(path)
+    hashes |= own_rewards.hashes(config.reward.extra)
     file = captions.CaptionFile(system.captions_file(config))
     return hashes | {"captions": file.content_hash}
 

@@ -1,10 +1,12 @@
 """A chain of stages that goes on where it was stopped.
 
-Beside each finished stage's output lies a record of the settings it was made with: a
-chain that is started again with others is refused instead of mixing the two.
+Beside each finished stage's output lies a record of the settings it was made with, and
+of the contents of files that it read: a chain that is started again with others is
+refused instead of mixing the two.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -30,12 +32,15 @@ class Stage:
       output: the file that its run leaves.
       settings: what the output depends on, besides the stages before; fit for JSON.
       run: makes the output.
+      inputs: files from outside the chain that the output depends on, by names that
+        stay the same where the files are moved.
     """
 
     name: str
     output: pathlib.Path
     settings: Settings
     run: Callable[[], object]
+    inputs: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
 def run_chain(
@@ -49,23 +54,26 @@ def run_chain(
     `begin`, where it is given, is called with (number, stages) before each, 1 first.
 
     A stage's record says the seconds that the run took which finished it, the figures
-    that it returned (if it did), and a digest of its settings and of those of all
-    stages before it.
+    that it returned (if it did), a digest of its settings and of those of all stages
+    before it, and one of each of its inputs.
 
     Raises:
-      InputError: where a finished stage was made with other settings, or a stage left
-        no output.
+      InputError: where a finished stage was made with other settings or inputs, or a
+        stage left no output.
     """
     digest, done = "", []
+    contents = functools.cache(_contents)
     for number, stage in enumerate(chain, start=1):
         digest = _digest(digest, stage)
         record = records / f"{stage.name}.json"
         if record.is_file() and stage.output.exists():
             _check(record, digest)
+            _check_inputs(record, stage.inputs, contents)
             continue
         _LOG.info("stage %s", stage.name)
         if begin is not None:
             begin(number, len(chain))
+        inputs = {name: contents(path) for name, path in stage.inputs.items()}
         started = clock()
         result = stage.run()
         if not stage.output.exists():
@@ -75,6 +83,7 @@ def run_chain(
             )
         records.mkdir(parents=True, exist_ok=True)
         about = {"digest": digest, "seconds": round(clock() - started, 1)}
+        about |= {"inputs": inputs} if inputs else {}
         about |= {"figures": dict(result)} if isinstance(result, Mapping) else {}
         record.write_text(json.dumps(about), encoding="utf-8")
         done.append(stage.name)
@@ -92,6 +101,34 @@ def read_records(records: pathlib.Path) -> dict[str, dict[str, Any]]:
 def _digest(before: str, stage: Stage) -> str:
     text = json.dumps([before, stage.name, stage.settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _contents(path: pathlib.Path) -> str:
+    """Returns the digest of a file; empty where there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _check_inputs(
+    record: pathlib.Path,
+    inputs: Mapping[str, pathlib.Path],
+    contents: Callable[[pathlib.Path], str],
+) -> None:
+    """Compares inputs with those that the record knows; others are new and pass."""
+    known = json.loads(record.read_text(encoding="utf-8")).get("inputs", {})
+    changed = [
+        name
+        for name, digest in known.items()
+        if name not in inputs or contents(inputs[name]) != digest
+    ]
+    if changed:
+        raise errors.InputError(
+            f"Stage {record.stem!r} in {record.parent.parent} was made with other "
+            f"contents of {', '.join(changed)} than those there now. Put them back, or "
+            "set another run_dir."
+        )
 
 
 def _check(record: pathlib.Path, digest: str) -> None:

@@ -1,7 +1,7 @@
 """Analyses the ratings of a study: win rates, opinion scores, tests, agreement.
 
 Required: `StudyAnalysisConfig.tasks`, `.ratings` (also --tasks, --ratings).
-Commonly overridden (also --out): `.side_intercept`, `.resamples`.
+Commonly overridden (also --out, --votes_out): `.side_intercept`, `.resamples`.
 
 Writes `study.json`, `comparisons.csv` and `models.csv`. The headline is `holm_p`: the
 signed-rank test of per-prompt means, corrected for the number of pairs.
@@ -43,6 +43,8 @@ class StudyAnalysisConfig:
       tasks: folder that `musicrl study plan` wrote.
       ratings: CSV or `.jsonl` files; see `evaluation.studies.files`.
       out: folder to write to; empty for `tasks`.
+      votes_out: `.jsonl` file for the ratings as votes, which `musicrl votes --own`
+        makes a preference set of; empty for none.
       side_intercept: fit an advantage of the first clip with the strengths.
       resamples: of prompts and raters, for intervals.
       max_bad_share: of the rows of `ratings`; beyond it they are refused.
@@ -52,6 +54,7 @@ class StudyAnalysisConfig:
     tasks: str
     ratings: tuple[str, ...]
     out: str = ""
+    votes_out: str = ""
     side_intercept: bool = False
     resamples: int = 2000
     max_bad_share: float = study_ratings.MAX_BAD_SHARE
@@ -63,6 +66,10 @@ class StudyAnalysisConfig:
                 "StudyAnalysisConfig needs resamples of 1 or more and max_bad_share in "
                 f"[0, 1]; got {self.resamples} and {self.max_bad_share}."
             )
+        if self.votes_out and not self.votes_out.endswith(".jsonl"):
+            raise errors.InputError(
+                f"Votes are written as .jsonl; got {self.votes_out}. Set --votes_out."
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,7 +80,8 @@ class Summary:
       headline: which test to look at.
       comparisons: each pair of models, in few columns.
       models: each model, in few columns.
-      alpha: Krippendorff's, of scores of the same clip, interval scale.
+      alpha: Krippendorff's, of scores of the same clip, interval scale; None where
+        there is none.
       first_clip_share: of the decided ratings, how many the first clip won.
       first_clip_p: of the exact test that it is one half.
       ratings: good ones.
@@ -114,9 +122,39 @@ def run(config: StudyAnalysisConfig) -> Summary:
         seed=config.seed,
         with_advantage=config.side_intercept,
     )
+    if config.votes_out:
+        clips = files.read_clips(pathlib.Path(config.tasks), tasks)
+        path = pathlib.Path(config.votes_out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_lines(path, votes(collected.rows, design.prompts, clips))
     folder = pathlib.Path(config.out or config.tasks)
     write(folder, found, collected, design.prompts)
     return _summary(found, collected, folder / RESULT)
+
+
+def votes(
+    rows: Sequence[study_ratings.RatedPair],
+    prompts: Sequence[str],
+    clips: Mapping[tuple[str, int], str],
+) -> list[dict[str, str]]:
+    """Returns ratings as rows of `data.readers.own_votes`; equal scores are ties."""
+
+    def choice(row: study_ratings.RatedPair) -> str:
+        first, second = row.scores
+        return "tie" if first == second else "a" if first > second else "b"
+
+    return [
+        {
+            "prompt": prompts[row.prompt],
+            "audio_a": clips[row.first, row.prompt],
+            "audio_b": clips[row.second, row.prompt],
+            "choice": choice(row),
+            "user": row.rater,
+            "model_a": row.first,
+            "model_b": row.second,
+        }
+        for row in rows
+    ]
 
 
 def write(
@@ -195,6 +233,11 @@ def _notes(
         notes.append(
             "Bradley-Terry strengths are not identifiable: wins and ties do not lead "
             "from each model to each other one."
+        )
+    if math.isnan(study.alpha):
+        notes.append(
+            "Krippendorff's alpha is not defined: no comparison has two raters, or all "
+            "scores of those that have are the same."
         )
     if collected.missing:
         notes.append(

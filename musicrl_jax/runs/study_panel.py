@@ -2,8 +2,8 @@
 
 Required: `StudyPanelConfig.recorded`, `.panel` (also --recorded, --panel).
 
-Both are CSV or `.jsonl` files with the fields pair_id and label ("a", "b", or anything
-else for no choice); other fields are ignored.
+Both are CSV or `.jsonl` files with the fields pair_id and label ("a", "b", or "tie" or
+nothing for no choice); other fields are ignored.
 """
 
 import dataclasses

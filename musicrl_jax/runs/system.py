@@ -22,6 +22,7 @@ from musicrl_jax.rewards import (
 from musicrl_jax.runs import (
     codecs,
     network_files,
+    own_rewards,
     pretrain_mulan,
     pretrain_musiclm,
     pretrain_preference,
@@ -180,7 +181,7 @@ def make_reward(
         they keep their names and add nothing to the total.
 
     Raises:
-      InputError: where the network of a reward cannot be read or does not fit.
+      InputError: where a reward's network or class cannot be read or does not fit.
     """
     parts = []
     if config.text_adherence or watch:
@@ -196,6 +197,7 @@ def make_reward(
         parts.append(preference_part(model, config.preference, sound))
     if config.loudness:
         parts.append(loudness.make_part(config.loudness))
+    parts += own_rewards.make_parts(config.extra, watch=watch)
     return combine.LinearReward(parts)
 
 

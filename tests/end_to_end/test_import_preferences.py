@@ -78,6 +78,32 @@ def config(hearing, recordings, tmp_path, **fields):
     )
 
 
+def test_own_votes_become_pairs_of_tokens(hearing, recordings, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "prompt;audio_a;audio_b;choice;user\na waltz;0.wav;1.wav;B;ann\n"
+        "a waltz;1.wav;2.wav;tie;bob\n"
+    )
+    summary = import_preferences.run(
+        config(hearing, recordings, tmp_path, own=str(path))
+    )
+    assert summary["votes"] == 2
+    found = preferences.read_preferences(tmp_path / "set")
+    assert [(p.a, p.b, p.choice, p.user) for p in found.pairs] == [
+        (0, 1, "b", "ann"),
+        (1, 2, "tie", "bob"),
+    ]
+    assert {(pair.source, pair.licence) for pair in found.pairs} == {("own", "own")}
+    again = config(
+        hearing, recordings, tmp_path, own=str(path), seconds=4.0,
+        out=str(tmp_path / "long"), max_bad_share=1.0,
+    )  # fmt: skip
+    with pytest.raises(
+        errors.InputError, match=r"lists the 2 others; the first: .*4 s"
+    ):
+        import_preferences.run(again)
+
+
 def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     rows = [
         battle(0, 0, 1),

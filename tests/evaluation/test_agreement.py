@@ -56,7 +56,6 @@ def test_limits():
     rng = np.random.default_rng(1)
     same = np.repeat(rng.normal(size=(40, 1)), 3, axis=1)
     assert agreement.krippendorff_alpha(same) == pytest.approx(1.0)
-    assert agreement.krippendorff_alpha(np.full((4, 2), 3.0)) == 1.0
     chance = agreement.krippendorff_alpha(rng.normal(size=(2_000, 3)))
     assert abs(chance) < 0.05
     assert agreement.krippendorff_alpha(np.array([[1.0, 5.0], [5.0, 1.0]])) < 0
@@ -103,3 +102,16 @@ def test_kappa_agrees_with_another_implementation():
     assert np.isnan(agreement.cohen_kappa(np.ones(4), np.ones(4)))
     with pytest.raises(errors.InputError, match="got 1 and 2"):
         agreement.cohen_kappa(np.ones(1), np.ones(2))
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        agreement.krippendorff_alpha,
+        agreement.krippendorff_alpha_nominal,
+        agreement.krippendorff_alpha_ordinal,
+    ],
+)
+def test_scores_that_never_vary_have_no_alpha(alpha):
+    assert np.isnan(alpha(np.full((4, 2), 3.0)))
+    assert np.isnan(alpha(np.full((3, 3), 0.1)))

@@ -1,5 +1,7 @@
 """What is measured of clips made up by hand: means, errors, diversity, what is kept."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,6 +91,29 @@ def test_a_prompts_score_is_the_mean_of_its_clips():
     measured = make(2).measure({})
     expected = np.mean([np.asarray(values) for values in passes], axis=0)
     np.testing.assert_allclose(measured.rewards["level"], expected)
+
+
+def test_scores_that_are_not_finite_are_left_out_and_their_clips_counted():
+    def broken(captions, waveform, tokens):
+        scores = reward(captions, waveform, tokens)
+        return scores | {"level": np.where(scores["length"] == 3, np.nan, 1.0)}
+
+    good = make(2)
+    bench = dataclasses.replace(
+        good, actor=dataclasses.replace(good.actor, reward=broken)
+    )
+    measured = bench.measure({})
+    assert measured.row["clips_rejected"] == 2.0
+    np.testing.assert_array_equal(measured.rewards["length"], [1, 2, 3, 4])
+    np.testing.assert_array_equal(measured.rewards["level"], [1, 1, np.nan, 1])
+    assert measured.row["reward/level"] == 1.0
+    assert measured.row["reward/level/se"] == 0.0
+    assert good.measure({}).row["clips_rejected"] == 0.0
+
+
+def test_finite_scores_of_a_prompt_are_its_mean():
+    scores = np.array([[1.0, np.nan, np.inf], [3.0, 5.0, np.nan]])
+    np.testing.assert_array_equal(evaluator.finite_mean(scores), [2.0, 5.0, np.nan])
 
 
 def test_diversity_of_clips_that_are_all_alike_is_0():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from musicrl_jax.core import errors
 from musicrl_jax.evaluation import sign_flips
 
 PROMPTS = 40
@@ -70,3 +71,10 @@ def test_what_fell_alike_for_all_prompts_is_sure():
 def test_two_prompts_say_nothing():
     limits = sign_flips.limits([noise(4, prompts=2)], 1, sign_flips.start, 0.05)
     assert np.isinf(limits).all()
+
+
+def test_scores_that_are_not_finite_are_refused():
+    scores = noise(4)
+    scores[2, 1] = np.nan
+    with pytest.raises(errors.InputError, match="finite scores"):
+        sign_flips.limits([noise(4), scores], 1, sign_flips.start, 0.05)

@@ -83,6 +83,16 @@ def test_non_finite_scores_stay_visible():
     np.testing.assert_array_equal(call(reward)["total"], [np.nan, 0.5])
 
 
+def test_a_watched_score_that_is_not_finite_spoils_no_total():
+    watched = combine.Part(
+        name="watched", reward=Fixed(np.array([np.nan, 1.0])), weight=0.0
+    )
+    trained = combine.Part(name="x", reward=Fixed(np.array([2.0, 3.0])))
+    scores = call(combine.LinearReward([watched, trained]))
+    np.testing.assert_array_equal(scores["total"], [2.0, 3.0])
+    np.testing.assert_array_equal(scores["watched"], [np.nan, 1.0])
+
+
 @pytest.mark.parametrize(
     "bad", [Fixed(np.zeros(3)), Fixed(np.zeros((2, 1))), Fixed(1.0), Nameless()]
 )

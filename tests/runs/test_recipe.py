@@ -134,3 +134,33 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, fake_commands):
     recipe.run(config(tmp_path, "r"))
     with pytest.raises(errors.InputError, match="other settings"):
         recipe.run(config(tmp_path, "r", seed=3))
+
+
+@pytest.mark.parametrize(
+    "changed", ["votes/pairs.jsonl", "nets/a.safetensors", "x.gin"]
+)
+def test_changed_contents_in_the_same_folder_are_refused(
+    tmp_path, fake_commands, changed
+):
+    for name in ("votes/pairs.jsonl", "nets/musiclm.safetensors", "nets/a.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("before")
+    (tmp_path / "x.gin").write_text("before")
+    given = config(
+        tmp_path, "u", preferences=str(tmp_path / "votes"),
+        networks=str(tmp_path / "nets"),
+    )  # fmt: skip
+
+    def gin_files(name):
+        assert name in ("pretrain_preference", "musicrl_u")
+        return [tmp_path / "x.gin"]
+
+    assert recipe.run(given, gin_files) == ["preference", "u"]
+    assert recipe.run(given, gin_files) == []
+    (tmp_path / changed).write_text("after")
+    name = changed.rpartition("/")[2]
+    with pytest.raises(
+        errors.InputError, match=f"'preference' .* contents of .*{name}"
+    ):
+        recipe.run(given, gin_files)
+    assert fake_commands.read_text().split() == ["pretrain", "finetune", "select"]

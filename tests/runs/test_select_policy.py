@@ -1,5 +1,6 @@
 """`musicrl select` on run directories whose best step is known."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -10,6 +11,7 @@ import pytest
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.cli import main
 from musicrl_jax.core import errors, writers
+from musicrl_jax.evaluation import history
 from musicrl_jax.runs import select_policy
 from musicrl_jax.transport import configuration, keys
 from musicrl_jax.transport import store as stores
@@ -118,3 +120,24 @@ def test_a_run_that_kept_means_alone_has_a_choice_but_no_policy(tmp_path):
     assert (found.step, found.policy, found.exported) == (12, None, None)
     with pytest.raises(errors.InputError, match="step_00000012"):
         select_policy.select(str(run), out=str(tmp_path / "x.safetensors"))
+
+
+def test_a_prompt_without_a_finite_score_is_left_out_and_counted(tmp_path):
+    run = measured_runs.write_run(tmp_path / "r", turn=3)
+    store = stores.open_store(str(run))
+    before = select_policy.select(str(run), score="loudness")
+    assert "not finite" not in before.reason
+    evaluation = history.read(store)[2]
+    scores = evaluation.rewards["quality"].copy()
+    scores[5] = np.nan
+    row = {**evaluation.row, "reward/quality": float(np.mean(scores))}
+    broken = dataclasses.replace(
+        evaluation, row=row, rewards={**evaluation.rewards, "quality": scores}
+    )
+    history.write(store, broken)
+    found = select_policy.select(str(run), score="loudness")
+    assert "not finite: 1; over-optimisation was looked for" in found.reason
+    assert (found.step, found.over_optimisation[:15]) == (30, "quality fell by")
+    # A step whose own score is not a number is not chosen.
+    assert select_policy.select(str(run), score="quality", kl_budget=8.0).step == 10
+    assert np.isfinite(select_policy.select(str(run)).value)

@@ -1,5 +1,6 @@
 """A chain goes on where it was stopped, and never mixes settings."""
 
+import dataclasses
 import json
 
 import pytest
@@ -104,3 +105,31 @@ def test_records_hold_seconds_and_figures(tmp_path):
     assert records["stage_1"]["figures"] == {"size": 7.0}
     assert "figures" not in records["stage_0"]
     assert len({json.dumps(record["digest"]) for record in records.values()}) == 3
+
+
+def test_a_finished_stage_with_other_contents_is_refused(tmp_path):
+    calls = []
+    data, other = tmp_path / "pairs.jsonl", tmp_path / "new.gin"
+    data.write_text("a")
+
+    def chain(**inputs):
+        (first, *others) = _chain(tmp_path, calls)
+        return [dataclasses.replace(first, inputs=inputs), *others]
+
+    records = tmp_path / "records"
+    stages.run_chain(chain(pairs=data), records)
+    moved = data.rename(tmp_path / "moved.jsonl")
+    other.write_text("b")
+    assert stages.run_chain(chain(pairs=moved, new=other), records) == []
+    moved.write_text("c")
+    with pytest.raises(errors.InputError, match=r"'stage_0' .* contents of pairs "):
+        stages.run_chain(chain(pairs=moved), records)
+    assert calls == [0, 1, 2]
+
+
+def test_records_that_know_no_inputs_are_still_good(tmp_path):
+    calls = []
+    first = _chain(tmp_path, calls)[0]
+    stages.run_chain([first], tmp_path / "records")
+    later = dataclasses.replace(first, inputs={"pairs": tmp_path / "pairs.jsonl"})
+    assert stages.run_chain([later], tmp_path / "records") == []

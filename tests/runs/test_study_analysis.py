@@ -6,6 +6,7 @@ import json
 import pytest
 
 from musicrl_jax.cli import main
+from musicrl_jax.data.readers import own_votes
 from musicrl_jax.evaluation.studies import files, plan
 
 QUALITY = {"base": (2, 3, 2), "r": (3, 3, 4), "u": (4, 3, 3)}
@@ -78,11 +79,39 @@ def test_numbers_that_there_are_none_of_are_null(musicrl, study):
     files.write_csv(sheet, rows)
     code, text, _ = musicrl("analyse", "--tasks", folder, "--ratings", sheet, "--json")
     assert code == 0
-    assert json.loads(text)["comparisons"][0]["win_rate"] is None
+    said = json.loads(text)
+    assert said["comparisons"][0]["win_rate"] is None
+    assert said["alpha"] is None
+    assert any("alpha is not defined" in note for note in said["notes"])
     found = json.loads((folder / "study.json").read_text())
     assert found["comparisons"][0]["win_rate"] is None
     with (folder / "comparisons.csv").open() as file:
         assert next(csv.DictReader(file))["win_rate"] == ""
+
+
+def test_ratings_become_votes_that_their_reader_reads(musicrl, study):
+    folder, sheet = study
+    out = folder / "own" / "votes.jsonl"
+    code, _, _ = musicrl(
+        *("analyse", "--tasks", folder, "--ratings", sheet, "--votes_out", out)
+    )
+    assert code == 0
+    found = list(own_votes.read_votes(out))
+    design, tasks = files.read_study(folder)
+    assert len(found) == len(tasks) == 12 * 3 * 3
+    names = plan.clip_names(design)
+    for vote, task in zip(found, tasks, strict=True):
+        turn = (task.prompt + int(task.rater[-1])) % 3
+        lead = QUALITY[task.first][turn] - QUALITY[task.second][turn]
+        assert vote.choice == ("tie" if not lead else "a" if lead > 0 else "b")
+        assert (vote.user, vote.prompt) == (task.rater, f"tune {task.prompt}")
+        place = f"{files.AUDIO}/{names[task.second, task.prompt]}"
+        assert vote.clip_b.places == (place,)
+    (folder / files.FOR_RATERS / "tasks.jsonl").unlink()
+    arguments = ("--tasks", folder, "--ratings", sheet, "--votes_out", out)
+    code, _, lines = musicrl("analyse", *arguments)
+    assert code == 2
+    assert "tasks.jsonl must have the tasks" in lines[-1]
 
 
 def test_missing_and_bad_ratings_are_counted_and_listed(musicrl, study):

@@ -11,6 +11,7 @@ from musicrl_jax.core import errors
 from musicrl_jax.data.readers import items
 
 _Parsed = TypeVar("_Parsed")
+DELIMITERS = (",", ";", "\t")
 _BYTE = range(0xDC80, 0xDD00)  # how "surrogateescape" writes what is not UTF-8
 _LONGEST_LIST = 20_000  # characters; Python's parser may fail on longer nonsense
 
@@ -82,15 +83,23 @@ def with_header(
 ) -> tuple[list[str], Iterator[Row | items.Problem]]:
     """Returns the column names of a CSV file with one header row, and what follows it.
 
+    The header tells which of `DELIMITERS` stands between cells. Needed columns may be
+    written in other cases; their names are returned as in `needed`.
+
     Raises:
       InputError: where a needed column is missing.
       OSError: where the file cannot be read.
     """
-    following = rows(path)
-    first = next(following, None)
-    header = [c.strip() for c in first.cells] if isinstance(first, Row) else []
-    check_columns(path, header, needed)
-    return header, following
+    headers = {mark: _header(path, mark, needed) for mark in DELIMITERS}
+
+    def fit(mark: str) -> tuple[int, int]:
+        return len(set(needed) & set(headers[mark])), len(headers[mark])
+
+    delimiter = max(DELIMITERS, key=fit)
+    check_columns(path, headers[delimiter], needed)
+    following = rows(path, delimiter=delimiter)
+    next(following, None)
+    return headers[delimiter], following
 
 
 def check_columns(
@@ -100,8 +109,19 @@ def check_columns(
     if missing := [name for name in needed if name not in header]:
         raise errors.InputError(
             f"{path} needs the columns {', '.join(needed)}; it lacks "
-            f"{', '.join(missing)}. Check that it is the file of this data set."
+            f"{', '.join(missing)}. Columns found: {', '.join(header) or 'none'}. "
+            "Check that it is the file of this data set."
         )
+
+
+def _header(path: pathlib.Path, delimiter: str, needed: Sequence[str]) -> list[str]:
+    """Returns the names in the first row, those of needed columns as they are there."""
+    first = next(rows(path, delimiter=delimiter), None)
+    if not isinstance(first, Row):
+        return []
+    spelling = {name.casefold(): name for name in needed}
+    names = (cell.strip() for cell in first.cells)
+    return [spelling.get(name.casefold(), name) for name in names]
 
 
 def parsed(

@@ -17,7 +17,7 @@ HEADLINE = "holm_p: signed-rank test of per-prompt mean differences, Holm-correc
 class Agreement:
     """How far raters of the same comparison agree; NaN where none has two raters.
 
-    Alphas are Krippendorff's.
+    Alphas are Krippendorff's; they are NaN, too, where scores or choices never vary.
 
     Attributes:
       score_interval: of scores of the same clip, distances counting.

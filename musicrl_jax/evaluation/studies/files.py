@@ -47,9 +47,9 @@ def write_study(
     raters = folder / FOR_RATERS
     raters.mkdir(parents=True, exist_ok=True)
     write_csv(raters / f"{TASKS}.csv", public)
-    _write_lines(raters / f"{TASKS}.jsonl", public)
+    write_lines(raters / f"{TASKS}.jsonl", public)
     (raters / INSTRUCTIONS).write_text(plan.INSTRUCTIONS, encoding="utf-8")
-    _write_lines(folder / KEY, [dataclasses.asdict(task) for task in tasks])
+    write_lines(folder / KEY, [dataclasses.asdict(task) for task in tasks])
     text = json.dumps(dataclasses.asdict(design), indent=1, ensure_ascii=False)
     (folder / DESIGN).write_text(text + "\n", encoding="utf-8")
 
@@ -76,6 +76,31 @@ def read_study(folder: pathlib.Path) -> tuple[plan.Design, tuple[plan.Task, ...]
     return design, tasks
 
 
+def read_clips(
+    folder: pathlib.Path, tasks: Sequence[plan.Task]
+) -> dict[tuple[str, int], str]:
+    """Returns the file below `for_raters/` of the clip of each (model, prompt).
+
+    Raises:
+      InputError: where `for_raters/tasks.jsonl` is missing or of another study.
+    """
+    path = folder / FOR_RATERS / f"{TASKS}.jsonl"
+    found: dict[tuple[str, int], str] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        public = {row["task"]: row for row in map(json.loads, lines)}
+        for task in tasks:
+            row = public[task.task]
+            found[task.first, task.prompt] = str(row["first"])
+            found[task.second, task.prompt] = str(row["second"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise errors.InputError(
+            f"{path} must have the tasks of the study's key; {errors.reason(error)}. "
+            "Put back the file that `musicrl study plan` wrote."
+        ) from error
+    return found
+
+
 def write_csv(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes records with the same fields under their names; None is an empty cell."""
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -84,7 +109,8 @@ def write_csv(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _write_lines(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_lines(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes records as JSON, one a line."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

@@ -16,6 +16,8 @@ from musicrl_jax.data.readers import tables
 from musicrl_jax.evaluation import agreement, proportions
 
 CHOICES = ("a", "b")
+NO_CHOICE = ("", "tie", "draw", "equal", "same", "both", "neither", "none")
+"""Labels of a judgement that is for neither side."""
 _NEEDED = ("pair_id", "label")
 
 
@@ -51,6 +53,8 @@ class PanelResult:
 def read_choices(path: pathlib.Path) -> tuple[tuple[str, str], ...]:
     """Reads (pair, label) from CSV or `.jsonl` with the fields pair_id and label.
 
+    Labels are one of `CHOICES` or `NO_CHOICE`, in upper or lower case.
+
     Raises:
       InputError: where a row cannot be used; it says which.
       OSError: where the file cannot be read.
@@ -64,7 +68,13 @@ def read_choices(path: pathlib.Path) -> tuple[tuple[str, str], ...]:
                 f"Each row of {path} needs {' and '.join(_NEEDED)}; line {number} has "
                 "no pair_id. Mend it."
             )
-        found.append((pair, label))
+        if label.lower() not in CHOICES + NO_CHOICE:
+            raise errors.InputError(
+                f"A label is {' or '.join(CHOICES)}, or for no choice empty or "
+                f"{', '.join(NO_CHOICE[1:])}; line {number} of {path} has {label!r}. "
+                "Mend it."
+            )
+        found.append((pair, label.lower()))
     return tuple(found)
 
 
@@ -73,7 +83,7 @@ def compare(
 ) -> PanelResult:
     """Compares the panel's majority on each pair with the recorded choice.
 
-    Labels other than "a" and "b", such as ties, are no choice. Where several members
+    Labels other than `CHOICES`, such as ties, are no choice. Where several members
     judged a pair, their majority is one trial, so that the trials are independent.
 
     Raises:

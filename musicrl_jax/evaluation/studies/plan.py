@@ -27,6 +27,8 @@ Write the first clip's rating under score_first and the second's under score_sec
 that task. Do the tasks in their order, with headphones, and alone.
 """
 _DIGITS = 8
+_LETTER = "t"
+"""Begins each id: spreadsheets rewrite 30937e03 and 01467976 as numbers."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,6 +162,6 @@ def _numbered(
 
 
 def _opaque_ids(count: int, generator: np.random.Generator) -> list[str]:
-    """Returns different hexadecimal names that say nothing of their order."""
+    """Returns different names, no numbers, that say nothing of their order."""
     numbers = generator.choice(16**_DIGITS, size=count, replace=False)
-    return [f"{number:0{_DIGITS}x}" for number in numbers]
+    return [f"{_LETTER}{number:0{_DIGITS}x}" for number in numbers]

@@ -23,6 +23,23 @@ def test_a_mark_of_byte_order_is_no_part_of_the_header(tmp_path):
     assert [row.named(header) for row in found] == [{"a": "1", "b": "2"}]
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_spreadsheets_delimiters_and_headers_in_other_cases(tmp_path, mark):
+    lines = [["Task ", "RATER", "Note, if any"], ["t1", "a;b", "x, y"]]
+    text = "\n".join(mark.join(f'"{cell}"' for cell in line) for line in lines)
+    path = _write(tmp_path / "t.csv", text + "\n")
+    header, found = tables.with_header(path, ["task", "rater"])
+    assert header == ["task", "rater", "Note, if any"]
+    (row,) = found
+    assert row.named(header) == {"task": "t1", "rater": "a;b", "Note, if any": "x, y"}
+
+
+def test_the_columns_that_were_found_are_named(tmp_path):
+    path = _write(tmp_path / "t.csv", "one;two\n1;2\n")
+    with pytest.raises(errors.InputError, match="Columns found: one, two"):
+        tables.with_header(path, ["task"])
+
+
 def test_a_cut_off_quotation_costs_one_row(tmp_path):
     path = _write(tmp_path / "t.csv", 'a,b\n1,2\n3,"cut in ha')
     good, bad = list(tables.rows(path))[1:]

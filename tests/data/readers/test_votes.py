@@ -11,6 +11,7 @@ from musicrl_jax.data.readers import (
     items,
     music_arena,
     musiceval,
+    own_votes,
     records,
     songeval,
     votes,
@@ -135,6 +136,33 @@ def test_cmi_pref(tmp_path):
     assert good[1].clip_b.listened_seconds == 3.0
     assert good[0].user == "604"
     assert [one.row for one in problems] == [4, 5]
+
+
+def test_own_votes(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "Prompt;Audio_A;audio_b;choice;USER;confidence\n"
+        "a waltz;x/1.wav;x/2.wav;A;ann;0.5\n"
+        "a waltz;x/1.wav;x/2.wav;tie;;\n"
+        "a waltz;x/1.wav;x/2.wav;;bob;\n"
+        "a waltz;x/1.wav;x/2.wav;left;bob;\n"
+        "a waltz;x/1.wav;;b;bob;\n"
+    )
+    good, problems = split(own_votes.read_votes(path))
+    assert [(vote.choice, vote.user) for vote in good] == [
+        ("a", "ann"), ("tie", "unknown"), (None, "bob"),
+    ]  # fmt: skip
+    assert (good[0].clip_a.places, good[0].confidence) == (("x/1.wav",), 0.5)
+    assert (good[0].source, good[0].licence) == ("own", "own")
+    assert [one.row for one in problems] == [5, 6]
+    assert "got 'left'" in problems[0].reason
+    assert "audio_b must name a file" in problems[1].reason
+    lines = tmp_path / "votes.jsonl"
+    row = {"prompt": "a waltz", "audio_a": "1.wav", "audio_b": "2.wav", "choice": "b"}
+    lines.write_text(json.dumps(row) + "\n" + json.dumps({"prompt": "x"}) + "\n")
+    (vote,), (problem,) = split(own_votes.read_votes(lines, "CC0-1.0"))
+    assert (vote.choice, vote.user, vote.licence) == ("b", "unknown", "CC0-1.0")
+    assert "lacks choice" in problem.reason
 
 
 def test_a_data_set_without_a_licence_gives_no_votes(tmp_path):

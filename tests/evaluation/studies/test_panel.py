@@ -66,12 +66,20 @@ def test_reads_both_formats_and_ignores_other_fields(tmp_path):
     assert panel.read_choices(lines) == (("7", "a"), ("8", "tie"))
 
 
+def test_labels_may_be_written_in_capitals(tmp_path):
+    table = tmp_path / "a.csv"
+    table.write_text("Pair_ID;Label\n1;A\n2; B \n3;TIE\n")
+    assert panel.read_choices(table) == (("1", "a"), ("2", "b"), ("3", "tie"))
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
         ("a.csv", "pair_id,label\n1\n", "line 2"),
         ("a.csv", "pair,label\n1,a\n", "lacks pair_id"),
         ("a.csv", "pair_id,label\n,a\n", "no pair_id"),
+        ("a.csv", "pair_id,label\n1,a\n2,first\n", "line 3 of .* has 'first'"),
+        ("a.jsonl", '{"pair_id": 1, "label": 1}', "line 1 of .* has '1'"),
         ("a.jsonl", '{"pair_id": 1', "line 1"),
         ("a.jsonl", "[1]", "no JSON object"),
         ("a.jsonl", '{"label": "a"}', "no pair_id"),

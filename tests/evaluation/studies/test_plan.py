@@ -1,6 +1,7 @@
 """Balance, blindness and determinism of a study's tasks."""
 
 import collections
+import dataclasses
 import itertools
 
 import made_up_studies
@@ -8,7 +9,7 @@ import pytest
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import prompts
-from musicrl_jax.evaluation.studies import plan
+from musicrl_jax.evaluation.studies import files, plan
 
 MODELS = ("MusicLM", "R", "U", "RU")
 
@@ -79,10 +80,30 @@ def test_ids_and_names_say_nothing(planned):
     assert len(set(names.values())) == 4 * 101
     ids = [task.task for task in tasks]
     assert len(set(ids)) == len(ids)
-    assert all(len(name) == 8 and int(name, 16) >= 0 for name in ids)
+    assert all(len(name) == 9 and int(name[1:], 16) >= 0 for name in ids)
     assert ids != sorted(ids)
     ordered = [names[model, number] for model in MODELS for number in range(101)]
     assert sum(a < b for a, b in itertools.pairwise(ordered)) < 0.65 * len(ordered)
+
+
+def test_no_id_is_a_number_to_a_spreadsheet(planned):
+    design, tasks = planned
+    stems = [name.removesuffix(".wav") for name in plan.clip_names(design).values()]
+    for name in [task.task for task in tasks] + stems:
+        assert name[0].isalpha()
+        with pytest.raises(ValueError, match="could not convert"):
+            float(name)
+
+
+def test_keys_with_ids_that_are_all_digits_are_still_read(tmp_path):
+    design = plan.Design(models=("base", "r"), prompts=("a waltz",), raters=3)
+    ids = ("30937e03", "01467976", "0badcafe")
+    tasks = tuple(
+        dataclasses.replace(task, task=name)
+        for task, name in zip(plan.make_tasks(design), ids, strict=True)
+    )
+    files.write_study(tmp_path, design, tasks)
+    assert files.read_study(tmp_path) == (design, tasks)
 
 
 def test_a_seed_is_a_plan_and_another_seed_another():
