@@ -29,9 +29,7 @@ CAPTIONS = {
         "trained on, quality from 0 to 1; sums of runs with other rewards do not "
         "compare."
     ),
-    "reward_vs_step": (
-        "The same rewards against the update (figures 7 and 8 of the paper)."
-    ),
+    "reward_vs_step": "The same rewards against the update (figures 7 and 8).",
     "courses": "What else was measured on the same clips.",
     "time_shares": (
         "Where the actors' time went, mean over the actors of a run. 'else' is loading "

@@ -44,7 +44,7 @@ def _write(folder: pathlib.Path, captioned: Iterable[int]) -> token_cache.TokenC
     job.begin()
     job.write(0, clips[:2])
     job.write(1, clips[2:])
-    job.finish([0, 10, 20, 30], 10, {})
+    job.finish(job.records(), [0, 10, 20, 30], 10, {})
     return token_cache.TokenCache(folder)
 
 

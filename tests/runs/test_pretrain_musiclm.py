@@ -50,7 +50,7 @@ def _write_cache(path: pathlib.Path, captions: int = 1) -> None:
                 for i in range(CLIPS)
             ],
         )
-        job.finish([0], FRAMES, {})
+        job.finish(job.records(), [0], FRAMES, {})
 
 
 def _config(folder: pathlib.Path) -> pretrain_musiclm.PretrainMusicLMConfig:
