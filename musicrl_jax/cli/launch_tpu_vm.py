@@ -85,8 +85,8 @@ def tpu_vm(
         tries=tries, wait_seconds=wait_seconds, poll_seconds=poll_seconds
     )
     if dry_run:
-        for line in gcloud.smooth(commands, delete=delete, last=delete_when_done):
-            print(shlex.join(line))
+        lines = gcloud.smooth(commands, delete=delete, last=delete_when_done)
+        print("\n".join(map(shlex.join, lines)))
         return
     machine = slices.TpuVm(
         commands=commands, call=gcloud_calls.call, limits=limits, report=output.error

@@ -46,9 +46,8 @@ def load(
     position = 0
     while len(clips) < count and position < len(rows):
         some = rows[position : position + count - len(clips)]
-        for row, clip in zip(
-            some, clip_sources.load(some, sample_rate_hz).clips, strict=True
-        ):
+        found = clip_sources.load(some, sample_rate_hz).clips
+        for row, clip in zip(some, found, strict=True):
             position += 1
             if isinstance(clip, str):
                 bad.append(items.Problem(row=position, name=row.path, reason=clip))
@@ -57,15 +56,19 @@ def load(
                 short.append(items.Problem(row=position, name=row.path, reason=reason))
             else:
                 clips.append(clip)
-        if left_out := sorted(bad + short, key=lambda problem: problem.row):
-            items.write_problems(listed, left_out)
+        _list(listed, bad + short)
         good = len(corpus.rows) - len(bad)
         items.check_share("The corpus", good, bad, max_bad_share, str(listed))
-    if bad or short:
-        count_left_out = len(bad) + len(short)
-        _LOG.warning("%d held-out clips are left out; see %s", count_left_out, listed)
+    if left_out := len(bad) + len(short):
+        _LOG.warning("%d held-out clips are left out; see %s", left_out, listed)
     _check_any(len(clips), min(count, len(rows)), shortest / sample_rate_hz, listed)
     return clips
+
+
+def _list(path: pathlib.Path, left_out: list[items.Problem]) -> None:
+    """Writes the clips left out in their order, if there are any."""
+    if left_out:
+        items.write_problems(path, sorted(left_out, key=lambda problem: problem.row))
 
 
 def _check_any(found: int, wanted: int, seconds: float, listed: pathlib.Path) -> None:

@@ -108,23 +108,20 @@ def run(config: PretrainCodecConfig, hooks: loop.Hooks | None = None) -> pathlib
     corpus = manifest.read_manifest(pathlib.Path(config.manifest))
     rate = config.codec.sample_rate_hz
     run_dir = pathlib.Path(config.run_dir)
-    crop = config.crop_frames * config.codec.samples_per_frame
+    cut = crops.CropConfig(
+        crop=config.crop_frames * config.codec.samples_per_frame,
+        batch_size=config.batch_size,
+        seed=config.pretrain.seed,
+        in_memory_gb=config.in_memory_gb,
+    )
     reader = crops.open_reader(
-        corpus.of_split("train"),
-        rate,
-        crops.CropConfig(
-            crop=crop,
-            batch_size=config.batch_size,
-            seed=config.pretrain.seed,
-            in_memory_gb=config.in_memory_gb,
-        ),
-        listed=run_dir / "unreadable.jsonl",
+        corpus.of_split("train"), rate, cut, listed=run_dir / "unreadable.jsonl"
     )
     measured = held_out.load(
         corpus,
         rate,
         count=config.held_out_clips,
-        shortest=crop,
+        shortest=cut.crop,
         listed=run_dir / "held_out_left_out.jsonl",
     )
     codec = adapter.make_codec(config.codec)

@@ -4,24 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from semantic_sizes import SIZES
 
 from musicrl_jax.core import errors, protocols
 from musicrl_jax.models.semantic import adapter, config, objective
 from musicrl_jax.nn import clustering
 
-SIZES = config.SemanticConfig(
-    fft_size=640,
-    num_mels=8,
-    width=16,
-    blocks=2,
-    kernel=3,
-    token_block=1,
-    clusters=6,
-    targets=2,
-    target_size=8,
-    target_width=4,
-    mask_frames=3,
-)
 TOKENIZER = adapter.make_semantic(SIZES)
 TRAINER = objective.SemanticObjective(config=SIZES)
 features_of = jax.jit(TOKENIZER.features)

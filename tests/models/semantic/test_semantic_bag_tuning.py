@@ -5,25 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from semantic_sizes import SIZES
 
 from musicrl_jax.core import errors
-from musicrl_jax.models.semantic import adapter, bag_tuning, config
+from musicrl_jax.models.semantic import adapter, bag_tuning
 from musicrl_jax.nn import clustering
 from musicrl_jax.pretraining import objective
 
-SIZES = config.SemanticConfig(
-    fft_size=640,
-    num_mels=8,
-    width=16,
-    blocks=2,
-    kernel=3,
-    token_block=1,
-    clusters=6,
-    targets=2,
-    target_size=8,
-    target_width=4,
-    mask_frames=3,
-)
 TRAINER = bag_tuning.BagObjective(
     config=SIZES, bags=bag_tuning.BagConfig(steps=1, batch_size=4, crop_frames=12)
 )
