@@ -2,7 +2,7 @@
 
 | name | runs on | what it is |
 |---|---|---|
-| `einsum` | all | `attention.attend`: scores in memory |
+| `einsum` | all | `attention.attend`: scores in memory, in pieces |
 | `xla` | all | `jax.nn.dot_product_attention`, left to XLA |
 | `cudnn` | NVIDIA GPUs, bfloat16 | the same through cuDNN's flash attention |
 | `splash` | TPUs; `einsum` elsewhere | a Pallas kernel that skips what a mask hides |
@@ -13,7 +13,7 @@ The last two keep scores on the chip. All give the same result up to rounding.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,17 @@ from musicrl_jax.nn import attention
 BLOCK = 128
 LARGEST_BLOCK = 512
 """Splash attention takes sequences in blocks of a multiple of `BLOCK` places."""
+
+PIECE = 128
+"""Scores in memory are made for at most so many steps at a time."""
+
+
+class Piece(NamedTuple):
+    """Places from `start` to `end`, which see the prefix and places from `reach` on."""
+
+    start: int
+    end: int
+    reach: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +65,18 @@ class PrefixWindow:
         query, key = place[:, None], place[None, :]
         near = (key <= query) & (query - key < self.window) & (query >= self.prefix)
         return (key < self.prefix) | near
+
+    def pieces(self) -> list[Piece]:
+        """Returns the sequence in equal pieces of at most `PIECE` steps.
+
+        The first one has the prefix, too. None sees what lies between the prefix and
+        its own reach, nor what comes behind it.
+        """
+        count = max(1, -(-self.steps // PIECE))
+        ends = [self.prefix + self.steps * (i + 1) // count for i in range(count)]
+        starts = [0, *ends[:-1]]
+        reach = [max(self.prefix, start - self.window + 1) for start in starts]
+        return [Piece(*each) for each in zip(starts, ends, reach, strict=True)]
 
 
 Mask = PrefixWindow | Bool[Array, "#b t s"] | None
@@ -85,8 +108,22 @@ def einsum(
     values: attention.Heads,
     mask: Mask,
 ) -> attention.Heads:
-    """Attends with scores in memory."""
-    return attention.attend(queries, keys, values, _shown(mask))
+    """Attends with scores in memory, and without most of those that a mask hides."""
+    if not isinstance(mask, PrefixWindow):
+        return attention.attend(queries, keys, values, mask)
+    seen = mask.array()
+    mixed = []
+    for start, end, reach in mask.pieces():
+        places = np.r_[: mask.prefix, reach:end]
+        mixed.append(
+            attention.attend(
+                queries[:, :, start:end],
+                _near(keys, mask.prefix, reach, end),
+                _near(values, mask.prefix, reach, end),
+                jnp.asarray(seen[start:end, places])[None],
+            )
+        )
+    return jnp.concatenate(mixed, axis=2)
 
 
 def dot_product(
@@ -123,6 +160,13 @@ def splash(
     return sharding.on_each_device(run, ("clips", "heads", None, None))(
         queries, keys, values
     )
+
+
+def _near(x: attention.Heads, prefix: int, reach: int, end: int) -> attention.Seen:
+    """Returns the places of the prefix and those from `reach` to `end`."""
+    if reach == prefix:
+        return x[:, :, :end]
+    return jnp.concatenate([x[:, :, :prefix], x[:, :, reach:end]], axis=2)
 
 
 def _shown(mask: Mask) -> Bool[Array, "#b t s"] | None:

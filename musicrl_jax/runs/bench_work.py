@@ -110,7 +110,7 @@ class Work:
 
 def _forward(config: BenchConfig) -> musiclm_flops.ClipFlops:
     return musiclm_flops.forward(
-        config.musiclm, config.layout, config.frames, causal=True
+        config.musiclm, config.layout, config.frames, scored="seen"
     )
 
 

@@ -5,9 +5,15 @@ counted.
 """
 
 import dataclasses
+from typing import Literal
 
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.models.musiclm import config as musiclm_config
+from musicrl_jax.nn import attention_kernels
+
+Scored = Literal["seen", "pieces", "all"]
+"""What a place may see, which is the work that the mathematics needs; what the kernel
+`einsum` scores, whose pieces are somewhat larger; or all places of the clip."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +36,7 @@ def forward(
     layout: layouts.TokenLayout,
     frames: int,
     *,
-    causal: bool,
+    scored: Scored,
 ) -> ClipFlops:
     """Returns the FLOPs of a forward pass over a clip of `frames` frames.
 
@@ -38,19 +44,18 @@ def forward(
       config: sizes.
       layout: of the tokens.
       frames: of the clip.
-      causal: whether attention counts only what a place may see, which is the work
-        that the mathematics needs; without kernels for it all places are scored.
+      scored: the places that attention counts, see `Scored`.
     """
     places = frames + config.conditioning_tokens
     tokens = layout.tokens_per_frame
     width, depth = config.width, config.depth_width
     kernels = 2 * (4 + 2 * config.mlp_ratio)
     temporal = places * kernels * width**2 * config.layers
-    temporal += _attention(config, frames, causal=causal) * config.layers
+    temporal += _attention(config, frames, scored=scored) * config.layers
     # The conditioning's two kernels, and the states' projection to the depth's width.
     between = 4 * width**2 + frames * 2 * width * depth
     within = frames * tokens * kernels * depth**2 * config.depth_layers
-    seen = (tokens + 1) / 2 if causal else tokens
+    seen = (tokens + 1) / 2 if scored == "seen" else tokens
     within += frames * tokens * 4 * seen * depth * config.depth_layers
     last = places * width**2 * config.layers
     last += frames * tokens * depth**2 * config.depth_layers
@@ -62,13 +67,22 @@ def forward(
 
 
 def _attention(
-    config: musiclm_config.MusicLMConfig, frames: int, *, causal: bool
+    config: musiclm_config.MusicLMConfig, frames: int, *, scored: Scored
 ) -> float:
     """Returns the FLOPs of scores and sums of one temporal layer."""
     prefix = config.conditioning_tokens
-    if not causal:
+    if scored == "all":
         return 4.0 * (frames + prefix) ** 2 * config.width
     window = min(config.window_frames, frames)
+    if scored == "pieces":
+        mask = attention_kernels.PrefixWindow(
+            prefix=prefix, steps=frames, window=window
+        )
+        scores = sum(
+            (piece.end - piece.start) * (prefix + piece.end - piece.reach)
+            for piece in mask.pieces()
+        )
+        return 4.0 * scores * config.width
     ramp = window * (window + 1) / 2
     seen = ramp + (frames - window) * window + (frames + prefix) * prefix
     return 4.0 * seen * config.width

@@ -221,7 +221,7 @@ def useful_flops(config: plan_config.PlanConfig, program: str) -> float:
     attention only what a place may see.
     """
     forward = musiclm_flops.forward(
-        config.musiclm, config.layout, config.frames, causal=True
+        config.musiclm, config.layout, config.frames, scored="seen"
     )
     if program == "sample":
         return forward.trunk + forward.heads

@@ -1,6 +1,7 @@
 """Every attention kernel gives the same, and so do its gradients."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -102,3 +103,24 @@ def test_a_window_holds_at_least_the_place_itself():
 
 def test_every_name_has_a_kernel():
     assert tuple(attention_kernels.KERNELS) == config.ATTENTION
+
+
+def test_pieces_leave_out_only_what_a_mask_hides():
+    mask = attention_kernels.PrefixWindow(prefix=5, steps=750, window=100)
+    scored = np.zeros((755, 755), bool)
+    for start, end, reach in mask.pieces():
+        scored[start:end, :5] = scored[start:end, reach:end] = True
+    assert not (mask.array() & ~scored).any()
+    assert scored.sum() < 0.35 * scored.size
+
+
+@pytest.mark.parametrize("steps", [0, 1, 128, 129, 300])
+def test_pieces_are_the_whole_sequence_in_order(steps):
+    mask = attention_kernels.PrefixWindow(prefix=3, steps=steps, window=7)
+    pieces = mask.pieces()
+    assert pieces[0].start == 0
+    assert pieces[-1].end == 3 + steps
+    for one, following in itertools.pairwise(pieces):
+        assert one.end == following.start
+    for piece in pieces:
+        assert piece.end - piece.start <= 3 + attention_kernels.PIECE

@@ -67,7 +67,7 @@ def test_the_update_at_the_papers_size_has_the_closed_forms_flops():
     )
     row = plan_lowered.plan(config, "update", lowered.parse("h100:8"))
     forward = musiclm_flops.forward(
-        config.musiclm, config.layout, config.frames, causal=False
+        config.musiclm, config.layout, config.frames, scored="pieces"
     )
     closed = 64 / 8 * musiclm_flops.update(forward, remat=True, value=True)
     assert row.flops == pytest.approx(closed, rel=0.01)

@@ -90,8 +90,8 @@ def test_flops_of_attention_count_what_a_place_may_see():
     seen = sum(3 + min(frame + 1, 4) for frame in range(10)) + 3 * 3
     full = (10 + 3) ** 2
     causal, dense = (
-        musiclm_flops.forward(sizes, tokens, 10, causal=causal).trunk
-        for causal in (True, False)
+        musiclm_flops.forward(sizes, tokens, 10, scored=scored).trunk
+        for scored in ("seen", "all")
     )
     depth = 4 * 96 * tokens.tokens_per_frame * 10 * (tokens.tokens_per_frame - 3)
     assert dense - causal == pytest.approx(4 * 16 * (full - seen) + depth)
