@@ -9,10 +9,7 @@ from musicrl_jax.core import arrays, sharding
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.core.struct import struct
 from musicrl_jax.models.musiclm import config as configs
-from musicrl_jax.models.musiclm import depth, temporal
-
-IMPOSSIBLE = -1e30
-"""Logit of an entry that a position's codebook lacks; its probability is exactly 0."""
+from musicrl_jax.models.musiclm import depth, losses, temporal
 
 
 @struct
@@ -56,6 +53,16 @@ class MusicLM(nn.Module):
         """Returns float32 logits of every token of a crop; see `Temporal.__call__`."""
         return self.token_logits(self.states(previous, conditioning, offset), tokens)
 
+    def nats(
+        self,
+        tokens: Int[Array, "b f q"],
+        previous: Int[Array, "b f q"],
+        conditioning: Int[Array, "b k"],
+        offset: Int[Array, " b"],
+    ) -> Float[Array, " q"]:
+        """Returns the mean negative log-likelihood of each position of a crop."""
+        return self.token_nats(self.states(previous, conditioning, offset), tokens)
+
     def states(
         self,
         previous: Int[Array, "b f q"],
@@ -70,17 +77,35 @@ class MusicLM(nn.Module):
     ) -> Float[Array, "b f q v"]:
         """Returns float32 logits; those of position q see its tokens before q."""
         batch, frames, positions = tokens.shape
-        features = self.depth(
-            states.reshape(batch * frames, -1), tokens.reshape(batch * frames, -1)
-        )
-        heads = sharding.gathered(self.heads.astype(features.dtype), None, "rows", None)
+        features, heads = self._before_logits(states, tokens)
         # Positions lie outermost in memory: with clips there, XLA's CPU backend copies
         # all logits and takes three times as long for loss and gradient.
         logits = jnp.einsum("bqe,qev->qbv", features, heads)
         logits = logits.astype(jnp.float32).reshape(positions, batch, frames, -1)
         logits = sharding.constrain(logits, None, "clips", None, None)
         valid = jnp.asarray(self.layout.valid_entries())[:, None, None]
-        return jnp.where(valid, logits, IMPOSSIBLE).transpose(1, 2, 0, 3)
+        return jnp.where(valid, logits, losses.IMPOSSIBLE).transpose(1, 2, 0, 3)
+
+    def token_nats(
+        self, states: Float[Array, "b f d"], tokens: Int[Array, "b f q"]
+    ) -> Float[Array, " q"]:
+        """Returns the mean negative log-likelihood of each position, in nats."""
+        features, heads = self._before_logits(states, tokens)
+        return losses.cross_entropy(
+            features.swapaxes(0, 1),
+            heads,
+            tokens.reshape(-1, tokens.shape[2]).T,
+            jnp.asarray(self.layout.valid_entries()),
+        )
+
+    def _before_logits(
+        self, states: Float[Array, "b f d"], tokens: Int[Array, "b f q"]
+    ) -> tuple[Float[Array, "n q e"], Float[Array, "q e v"]]:
+        """Returns features of the tokens of all n frames, and the heads they meet."""
+        flat = tokens.reshape(-1, tokens.shape[2])
+        features = self.depth(states.reshape(len(flat), -1), flat)
+        heads = self.heads.astype(features.dtype)
+        return features, sharding.gathered(heads, None, "rows", None)
 
     def step_weights(self) -> StepWeights:
         """Returns what every step needs, for `begin_frame` and `next_logits`."""
@@ -129,7 +154,7 @@ class MusicLM(nn.Module):
         head = sharding.gathered(head.astype(features.dtype), "rows", None)
         logits = (features @ head).astype(jnp.float32)
         valid = jnp.asarray(self.layout.valid_entries())[position]
-        return cache, jnp.where(valid[None], logits, IMPOSSIBLE)
+        return cache, jnp.where(valid[None], logits, losses.IMPOSSIBLE)
 
 
 class Value(nn.Module):

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from musicrl_jax.core import arrays, errors
 from musicrl_jax.core import layout as layouts
-from musicrl_jax.models.musiclm import adapter, losses
+from musicrl_jax.models.musiclm import adapter
 from musicrl_jax.models.musiclm import config as configs
 
 
@@ -73,14 +73,15 @@ class MusicLMObjective:
         if self.dropout:
             dropping = jax.random.fold_in(key, 1)
             conditioning = dropped(conditioning, dropping, self.dropout)
-        logits = self.policy.network.apply(
+        nats = self.policy.network.apply(
             {"params": params},
             tokens[:, 1:],
             disturbed(tokens[:, :-1], key, self.noise),
             conditioning,
             batch["offset"],
+            method="nats",
         )
-        nats = losses.cross_entropy(cast(Array, logits), tokens[:, 1:])
+        nats = cast(Array, nats)
         names = position_names(self.layout)
         metrics = {f"loss/{name}": nats[i] for i, name in enumerate(names)}
         metrics |= {f"perplexity/{x}": jnp.exp(nats[i]) for i, x in enumerate(names)}

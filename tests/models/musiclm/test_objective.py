@@ -5,9 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.special
 
-from musicrl_jax.core import layout
+from musicrl_jax.core import arrays, layout
 from musicrl_jax.models.musiclm import config as configs
 from musicrl_jax.models.musiclm import losses, objective
 from musicrl_jax.pretraining import objective as protocol
@@ -48,13 +49,66 @@ def _batch(offset: int) -> dict[str, jax.Array]:
     }
 
 
+def _cross_entropy_case() -> tuple[np.ndarray, ...]:
+    """Features, heads, tokens and valid entries of 2 positions and 7 places."""
+    random = np.random.default_rng(0)
+    features, heads = random.normal(size=(2, 7, 4)), random.normal(size=(2, 4, 5))
+    valid = np.ones((2, 5), bool)
+    valid[0, 3:] = False
+    return features, heads, random.integers(0, 3, (2, 7)), valid
+
+
+def _expected_nats(
+    features: np.ndarray, heads: np.ndarray, tokens: np.ndarray, valid: np.ndarray
+) -> np.ndarray:
+    logits = np.where(valid[:, None], features @ heads, -np.inf)
+    table = scipy.special.log_softmax(logits, axis=-1)
+    return -np.take_along_axis(table, tokens[..., None], -1)[..., 0].mean(axis=1)
+
+
 def test_cross_entropy_equals_a_float64_sum() -> None:
-    logits = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
-    tokens = np.random.default_rng(1).integers(0, 5, (2, 3, 4))
-    table = scipy.special.log_softmax(logits.astype(np.float64), axis=-1)
-    expected = -np.take_along_axis(table, tokens[..., None], -1)[..., 0].mean((0, 1))
-    nats = losses.cross_entropy(jnp.asarray(logits), jnp.asarray(tokens))
-    np.testing.assert_allclose(nats, expected, rtol=1e-5)
+    case = _cross_entropy_case()
+    nats = losses.cross_entropy(*(jnp.asarray(x) for x in case))
+    np.testing.assert_allclose(nats, _expected_nats(*case), rtol=1e-5)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["features", "heads"])
+def test_its_gradient_is_the_quotient_of_differences(which: int) -> None:
+    case = _cross_entropy_case()
+    weights = np.asarray([0.3, -2.0])
+
+    def loss(x: jax.Array) -> jax.Array:
+        inputs = [jnp.asarray(each) for each in case]
+        inputs[which] = x
+        return jnp.sum(losses.cross_entropy(*inputs) * weights)
+
+    value, found = jax.value_and_grad(loss)(jnp.asarray(case[which], jnp.float32))
+    expected = np.zeros_like(case[which])
+    for place in np.ndindex(expected.shape):
+        shift = np.zeros_like(expected)
+        shift[place] = 1e-5
+        ends = []
+        for sign in (1, -1):
+            inputs = list(case)
+            inputs[which] = case[which] + sign * shift
+            ends.append(_expected_nats(*inputs) @ weights)
+        expected[place] = (ends[0] - ends[1]) / 2e-5
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(value, _expected_nats(*case) @ weights, rtol=1e-5)
+
+
+def test_logits_of_one_position_at_a_time_are_in_memory() -> None:
+    params, statistics = _params()
+    size = LAYOUT.vocabulary_size
+
+    def loss(params: arrays.Params) -> jax.Array:
+        return TRAINER.loss(params, statistics, _batch(0), jax.random.key(0))[0]
+
+    text = str(jax.make_jaxpr(jax.grad(loss))(params))
+    # Two crops of 6 frames of 3 tokens.
+    assert f"f32[12,{size}]" in text
+    for shape in (f"[3,12,{size}]", f"[2,6,3,{size}]", f"[12,3,{size}]"):
+        assert shape not in text
 
 
 def test_the_loss_is_the_mean_of_the_named_positions() -> None:
