@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 
-from musicrl_jax.runs import bench_work
+from musicrl_jax.runs import bench_work, kept_pages
 
 PEAKS = {
     "NVIDIA H100": 989e12,
@@ -43,6 +43,7 @@ def run(config: bench_work.BenchConfig) -> dict[str, Any]:
         "rewards": bench_work.rewards,
         "sync": bench_work.sync,
     }
+    kept_pages.keep()
     work = makers[config.part](config)
     start = time.perf_counter()
     jax.block_until_ready(work.call())

@@ -15,6 +15,7 @@ from musicrl_jax.runs import (
     compile_cache,
     directory_lock,
     hosts,
+    kept_pages,
     live_view,
     run_config,
     run_inputs,
@@ -28,15 +29,6 @@ POLL_SECONDS = 0.5
 EVALUATOR_GRACE_SECONDS = 300.0
 # Where the learner shares a core it goes first: clips that wait for it grow old.
 STEP_BACK = 10
-
-# glibc otherwise gives every large array back to the kernel and has its pages zeroed
-# anew for the next one. Only its main arena keeps large ones, so all threads share it.
-KEEP_PAGES = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**33),
-    "MALLOC_TOP_PAD_": str(2**26),
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +75,7 @@ def run(config: run_config.RunConfig) -> dict[str, Any]:
         )
     unknown_words.warn_of_run(config)
     roles = make_roles(config, gin_file)
-    environment = KEEP_PAGES | compile_cache.environment(run_dir)
+    environment = kept_pages.ENVIRONMENT | compile_cache.environment(run_dir)
     environment[hosts.NUM_PROCESSES] = "1"  # whatever cluster this machine is of
     family = supervisor.Supervisor(roles, run_dir / "logs", environment)
     with (

@@ -23,6 +23,7 @@ import transformers
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.models.musiclm import adapter
 from musicrl_jax.models.musiclm import config as configs
+from musicrl_jax.runs import kept_pages
 
 CLIPS, FRAMES, CODEBOOKS, ENTRIES, STATES = 8, 250, 4, 2048, 16
 LAYOUT = layouts.TokenLayout(
@@ -67,8 +68,10 @@ def count(params):
 def measure(calls, repeats):
     """Times calls in turns; returns seconds of this process and of the clock.
 
-    Seconds of the process count where others use the machine.
+    Seconds of the process count where others use the machine. Freed arrays keep their
+    pages, ours and torch's, as in our training runs.
     """
+    assert kept_pages.keep()
     taken = {name: [] for name in calls}
     for call in calls.values():
         jax.block_until_ready(call())
