@@ -122,12 +122,19 @@ class Judge:
     def scores(
         self, params: arrays.Params
     ) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray, " p"]]:
-        """Returns the scores of the preferred clips and of the others."""
-        conditioning = self.pairs.conditions(self.choices)
-        return (
-            self._scores(params, self.choices.preferred, conditioning),
-            self._scores(params, self.choices.other, conditioning),
+        """Returns the scores of the preferred clips and of the others.
+
+        A clip that several users heard with the same caption is scored once.
+        """
+        captions, number = np.unique(self.choices.captions, return_inverse=True)
+        clips = np.concatenate([self.choices.preferred, self.choices.other])
+        heard, places = np.unique(
+            np.stack([clips, np.tile(number, 2)]), axis=1, return_inverse=True
         )
+        codes = np.stack([self.pairs.conditioning[str(text)] for text in captions])
+        scored = self._scores(params, heard[0], codes[heard[1]])[places.reshape(-1)]
+        preferred, other = np.split(scored, 2)
+        return preferred, other
 
     @functools.cached_property
     def repetition(self) -> Float[np.ndarray, " clips"]:
@@ -143,9 +150,9 @@ class Judge:
     def _scores(
         self,
         params: arrays.Params,
-        rows: Int[np.ndarray, " p"],
-        conditioning: Int[np.ndarray, "p k"],
-    ) -> Float[np.ndarray, " p"]:
+        rows: Int[np.ndarray, " r"],
+        conditioning: Int[np.ndarray, "r k"],
+    ) -> Float[np.ndarray, " r"]:
         size, parts = self.clips_per_call, []
         for start in range(0, len(rows), size):
             some = rows[start : start + size]
