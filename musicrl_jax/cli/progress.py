@@ -9,13 +9,15 @@ import rich.progress
 
 LINE_SECONDS = 10.0
 FIGURES = 4
+STAGE = ("stage", "stages")
 
 
 class Progress:
     """Shows how far long work has come; called with (done, total, figures).
 
     Rate and time left are those since the first call, so that what was done before a
-    restart and what was compiled do not count.
+    restart and what was compiled do not count. Another piece of work begins where one
+    was done, or where there is another total or less done than before.
     """
 
     def __init__(
@@ -28,27 +30,36 @@ class Progress:
         self._console = console or rich.console.Console(stderr=True)
         self._clock = clock
         self._last_line = -LINE_SECONDS
-        self._first: tuple[int, float] | None = None
+        self._first: tuple[int, int, float] | None = None
         self._bar: rich.progress.Progress | None = None
 
     def __call__(
         self, done: int, total: int, figures: Mapping[str, float | int] | None = None
     ) -> None:
         """Shows `done` of `total` with rate, time left and a few figures beside it."""
+        begins = self._begin(done, total)
         text = f"{self._pace(done, total)}{describe(figures or {})}"
+        late = self._clock() - self._last_line >= LINE_SECONDS
         if self._console.is_terminal:
             self._draw(done, total, text)
-        elif done >= total or self._clock() - self._last_line >= LINE_SECONDS:
+        elif begins or late or done >= total:
             self._last_line = self._clock()
             line = f"{self._title}: {done} of {total} {text}".rstrip()
             self._console.print(line, highlight=False, soft_wrap=True)
+        if done >= total:
+            self._first = None
+
+    def _begin(self, done: int, total: int) -> bool:
+        """Returns whether this is the first call of a piece of work, and notes it."""
+        if self._first and total == self._first[1] and done >= self._first[0]:
+            return False
+        self._first = (done, total, self._clock())
+        return True
 
     def _pace(self, done: int, total: int) -> str:
         """Returns rate and time left, and a space; nothing at the first call."""
-        now = self._clock()
-        if self._first is None or done < self._first[0]:
-            self._first = (done, now)
-        more, seconds = done - self._first[0], now - self._first[1]
+        before, _, since = self._first or (done, total, self._clock())
+        more, seconds = done - before, self._clock() - since
         if not more or seconds <= 0:
             return ""
         left = datetime.timedelta(seconds=round((total - done) * seconds / more))
@@ -76,13 +87,17 @@ class Progress:
         if done >= total:
             self._bar.stop()
             self._bar = None
-            self._first = None
 
 
 def describe(figures: Mapping[str, float | int]) -> str:
-    """Returns a few figures as text: losses first, the examples a second last."""
+    """Returns a few figures as text: losses first, the examples a second last.
+
+    The stage of a chain stands before all of them.
+    """
     examples = figures.get("time/examples_per_second")
-    shown = {name: x for name, x in figures.items() if not name.startswith("time/")}
+    stage = [f"{name}={figures[name]}" for name in STAGE if name in figures]
+    rest = {name: x for name, x in figures.items() if name not in STAGE}
+    shown = {name: x for name, x in rest.items() if not name.startswith("time/")}
     losses = [name for name in shown if name == "loss" or name.startswith("loss/")]
     shown = {name: shown[name] for name in losses} | shown
     parts = [
@@ -91,4 +106,4 @@ def describe(figures: Mapping[str, float | int]) -> str:
     ]
     if examples is not None:
         parts.append(f"{examples:.3g} examples/s")
-    return " ".join(parts)
+    return " ".join(stage + parts)

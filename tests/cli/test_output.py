@@ -85,6 +85,31 @@ def test_progress_tells_rate_and_time_left_since_it_began():
     )
 
 
+def test_each_piece_of_work_is_announced_and_has_its_own_rate():
+    text = io.StringIO()
+    now = [0.0]
+    show = progress.Progress(
+        "starter", rich.console.Console(file=text, width=80), clock=lambda: now[0]
+    )
+    calls = [(0, 1, 0), (4, 4, 5), (0, 1, 6), (100, 300, 7), (200, 300, 57)]
+    for done, total, seconds in calls:
+        now[0] = seconds
+        show(done, total)
+    assert text.getvalue().splitlines() == [
+        "starter: 0 of 1",
+        "starter: 4 of 4",
+        "starter: 0 of 1",
+        "starter: 100 of 300",
+        "starter: 200 of 300 2/s, 0:00:50 left",
+    ]
+
+
+def test_the_stage_comes_first_and_hides_no_figure():
+    figures = {"stage": 2, "stages": 14, "a": 1, "b": 2, "loss": 3.0, "c": 4, "d": 5}
+    text = progress.describe(figures)
+    assert text == "stage=2 stages=14 loss=3 a=1 b=2 c=4"
+
+
 def test_losses_come_before_other_figures():
     figures = {"gradient/norm": 3.0, "loss/mel": 1.0, "loss/waveform": 0.5}
     text = progress.describe(figures)
