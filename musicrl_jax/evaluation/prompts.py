@@ -104,10 +104,12 @@ def held_out_prompts(
         _of_split(rows, split, judged, synonyms, seed)
         for split in (NEW_COMBINATION, HELD_OUT)
     ]
-    new = found[0][: max(count // 3, count - len(found[1]))]
-    texts = {prompt.text for prompt in new}
-    plain = [prompt for prompt in found[1] if prompt.text not in texts]
-    chosen = _merged(new, plain[: count - len(new)])
+    wanted = max(count // 3, count - len(found[1]))
+    new, more = found[0][:wanted], found[0][wanted:]
+    plain = _others(found[1], new)[: count - len(new)]
+    # Captions of both splits can leave fewer plain ones than were counted on.
+    new += _others(more, plain)[: count - len(new) - len(plain)]
+    chosen = _merged(new, plain)
     if len(chosen) < count:
         raise errors.InputError(
             f"{count} distinct held-out captions are needed; the manifest's splits "
@@ -138,6 +140,12 @@ def read_prompts(path: pathlib.Path) -> tuple[Prompt, ...]:
             f'The prompt file {path} must be JSON of the form {{"prompts": [{{"text": '
             f'"..."}}]}}; {error}. Mend or rebuild it.'
         ) from error
+
+
+def _others(found: Sequence[Prompt], taken: Sequence[Prompt]) -> list[Prompt]:
+    """Returns the prompts whose text none of `taken` has."""
+    texts = {prompt.text for prompt in taken}
+    return [prompt for prompt in found if prompt.text not in texts]
 
 
 def _merged(one: Sequence[Prompt], other: Sequence[Prompt]) -> tuple[Prompt, ...]:

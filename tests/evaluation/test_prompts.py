@@ -71,6 +71,19 @@ def test_too_few_captions():
     assert len(prompts.held_out_prompts(ROWS, 180, seed=0)) == 180
 
 
+@pytest.mark.parametrize("shared", [1, 5, 20])
+def test_captions_of_both_splits_count_once_and_all_can_be_chosen(shared):
+    """As many as there are distinct ones, whichever split they were taken from."""
+    combined = make_rows("held_out_combination", 20)
+    plain = make_rows("held_out", 20)
+    for one, other in zip(combined[:shared], plain[:shared], strict=True):
+        object.__setattr__(other, "captions", one.captions)
+    texts = {text for row in combined + plain for text in row.captions}
+    chosen = prompts.held_out_prompts(combined + plain, len(texts), seed=3)
+    assert {prompt.text for prompt in chosen} == texts
+    assert len(chosen) == len(texts)
+
+
 @pytest.mark.parametrize(
     ("caption", "named"),
     [
