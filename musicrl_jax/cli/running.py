@@ -60,8 +60,19 @@ def call(
         from musicrl_jax.runs import run_inputs
 
         run_inputs.check(resolved.config)
-    with operative_saved(run_dir, resolved.operative):
+    with operative_saved(run_dir, resolved.operative), _marked(entry, run_dir):
         return function(resolved.config, **_callbacks(command, entry))
+
+
+def _marked(
+    entry: configurables.Command, run_dir: str
+) -> contextlib.AbstractContextManager[None]:
+    """Returns what leaves a mark when a training run is done, for sweeps."""
+    if not entry.trains or not run_dir:
+        return contextlib.nullcontext()
+    from musicrl_jax.runs import training
+
+    return training.marked_when_done(run_dir)
 
 
 def default_file(command: str, run_dir: str) -> str:

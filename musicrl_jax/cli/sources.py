@@ -47,7 +47,7 @@ def captions(
 ) -> None:
     """Turn a text file, or a mixture of sources, into prompts of a run.
 
-    A mixture needs the packages of musicrl-jax[data].
+    A mixture needs the packages of requirements-data.lock.
     """
     fields = {
         "descriptions": descriptions,

@@ -33,6 +33,10 @@ Random = Annotated[
     int | None,
     typer.Option("--random", min=1, help="Draw so many trials (default: the grid)."),
 ]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, help="Of the values that --random draws."),
+]
 Task = Annotated[str, typer.Option("--task", help="Such as pretrain_musiclm.")]
 Command = Annotated[
     str | None,

@@ -28,7 +28,7 @@ def sweep(
     show: sweep_options.Show = None,
     gin_file: options.GinFiles = None,
     gin_param: options.GinParams = None,
-    seed: options.Seed = None,
+    seed: sweep_options.Seed = 0,
     json: options.Json = False,
 ) -> None:
     """Run a trial for each of many bindings; the same command goes on."""
@@ -39,7 +39,7 @@ def sweep(
     folder = pathlib.Path(out)
     template = sweep_trials.read_template(command, task)
     trials = sweep_trials.make_trials(
-        sweep_trials.choose(vary, random, seed or 0),
+        sweep_trials.choose(vary, random, seed),
         task,
         trials_dir or str(folder / "trials"),
         gin_file,

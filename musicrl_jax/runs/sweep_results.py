@@ -10,7 +10,7 @@ from typing import Any
 
 from musicrl_jax.core import errors
 from musicrl_jax.learning import learner
-from musicrl_jax.runs import sweep, sweep_space
+from musicrl_jax.runs import sweep, sweep_space, training
 from musicrl_jax.transport import store as stores
 
 DONE, OPEN, FAILED = "done", "open", "failed"
@@ -37,7 +37,7 @@ class Judge:
 
     def score(self, rows: Sequence[Row]) -> Row | None:
         """Returns the row that a trial is judged by; None where none has the metric."""
-        fit = [row for row in rows if math.isfinite(row.get(self.metric, math.nan))]
+        fit = [row for row in rows if _is_number(row.get(self.metric))]
         if not fit:
             return None
         return fit[-1] if self.at == "last" else min(fit, key=self._rank)
@@ -82,10 +82,11 @@ def status(trial: sweep.Trial, records: sweep.Records) -> str:
     record = records.read(trial)
     if record is not None:
         return DONE if record["code"] == 0 else f"{FAILED} ({record['code']})"
-    done = _exists(trial) and (
-        stores.open_store(trial.run_dir).get(learner.DONE_KEY) is not None
-    )
-    return DONE if done else OPEN
+    if not _exists(trial):
+        return OPEN
+    store = stores.open_store(trial.run_dir)
+    marks = (learner.DONE_KEY, training.DONE)
+    return DONE if any(store.get(key) is not None for key in marks) else OPEN
 
 
 def read_metrics(trial: sweep.Trial, metrics: str) -> list[Row]:
@@ -107,10 +108,16 @@ def read_metrics(trial: sweep.Trial, metrics: str) -> list[Row]:
     rows = []
     for line in lines:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:  # a line that is being written
+            row = json.loads(line)
+        except ValueError:  # a line that is being written
             break
+        if isinstance(row, dict):
+            rows.append(row)
     return rows
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _exists(trial: sweep.Trial) -> bool:

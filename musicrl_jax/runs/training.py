@@ -6,13 +6,14 @@ run_dir/best             the best state, where `PretrainConfig.best_metric` name
 run_dir/samples          what the network sounds like, as WAV and PNG
 run_dir/tensorboard      the same for TensorBoard, where `PretrainConfig.tensorboard`
 run_dir/data.json        what the training data looked like when the run began
+run_dir/done.json        that the command ended and its weights are written
 """
 
 import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, cast
 
 from musicrl_jax.checkpoints import snapshots
@@ -23,6 +24,7 @@ from musicrl_jax.pretraining import objective as objective_lib
 from musicrl_jax.runs import directory_lock, kept_pages, sample_folder, tensorboard
 
 DATA = "data.json"
+DONE = "done.json"
 Tree = TypeVar("Tree")
 
 
@@ -39,6 +41,14 @@ def train(
         objective=objective, config=config, mesh=sharding.make_mesh(config.mesh)
     )
     return train_with(trainer, batches, config, run_dir, hooks, begin)
+
+
+@contextlib.contextmanager
+def marked_when_done(run_dir: str) -> Iterator[None]:
+    """Leaves `DONE` in a run directory if the work in it ends well."""
+    yield
+    mark = pathlib.Path(run_dir) / DONE
+    mark.write_text(json.dumps({"done": True}) + "\n", encoding="utf-8")
 
 
 def train_with(
@@ -85,6 +95,7 @@ def train_with(
         stack.callback(store.close)
         newest = store.newest_step()
         _check_data(folder / DATA, batches, goes_on=newest is not None)
+        (folder / DONE).unlink(missing_ok=True)
         writer = _writer(config, folder, metrics, newest or 0, stack)
         begun = _Begun(store=store, metrics=metrics, begin=begin)
         state = loop.train_with(trainer, batches, config, writer, begun, hooks)

@@ -4,7 +4,7 @@ import pytest
 
 from musicrl_jax.cli import running
 from musicrl_jax.core import errors
-from musicrl_jax.runs import pretrain_codec
+from musicrl_jax.runs import pretrain_codec, training
 from musicrl_jax.transport import store as stores
 
 
@@ -52,6 +52,22 @@ def test_a_corrected_call_keeps_its_own_config_and_a_refused_one_leaves_it(
     with pytest.raises(errors.InputError):
         pretrain(_refuse, "PretrainConfig.steps=7")
     assert operative.read_text() == kept
+
+
+def test_a_training_run_says_that_it_is_done_when_it_is(pretrain, tmp_path):
+    mark = tmp_path / "runs" / "codec" / training.DONE
+
+    def stop(run_dir, *_):
+        raise errors.Preempted("stopped")
+
+    with pytest.raises(errors.Preempted):
+        pretrain(stop)
+    assert not mark.exists()
+    pretrain(lambda *_: None)
+    assert mark.is_file()
+    with pytest.raises(errors.InputError):
+        pretrain(_refuse)
+    assert mark.is_file()
 
 
 def test_a_run_that_has_begun_keeps_its_config(pretrain, tmp_path):

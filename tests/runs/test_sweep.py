@@ -1,6 +1,7 @@
 """Trials as processes: side by side, recorded, resumed, stopped."""
 
 import json
+import math
 import os
 import signal
 import sys
@@ -9,7 +10,8 @@ import time
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import sweep, sweep_results
+from musicrl_jax.learning import learner
+from musicrl_jax.runs import sweep, sweep_results, training
 from musicrl_jax.transport import store as stores
 
 
@@ -161,11 +163,29 @@ def test_a_record_of_another_configuration_is_refused(tmp_path):
         records(tmp_path).read(trial(tmp_path, 0, value="2"))
 
 
-def test_a_trial_that_ran_elsewhere_is_done_when_its_run_says_so(tmp_path):
+@pytest.mark.parametrize("text", ["{", "[]", '{"config": "c"}', '{"code": 0}'])
+def test_a_damaged_record_is_named(tmp_path, text):
+    records(tmp_path).write(trial(tmp_path, 0), 0, 1.0, "")
+    (path,) = (tmp_path / "records").iterdir()
+    path.write_text(text, "utf-8")
+    with pytest.raises(errors.InputError, match=f"{path} is not. Remove it"):
+        records(tmp_path).read(trial(tmp_path, 0))
+
+
+def test_a_metric_that_is_no_number_does_not_count(tmp_path):
+    one = trial(tmp_path, 0)
+    values = [0.5, None, "much", [1], math.nan]
+    write_rows(one, [{"step": i, "reward": x} for i, x in enumerate(values)] + [3])
+    (row,) = judge(metric="reward").table([one], tmp_path)
+    assert row["reward"] == 0.5
+
+
+@pytest.mark.parametrize("mark", [learner.DONE_KEY, training.DONE])
+def test_a_trial_that_ran_elsewhere_is_done_when_its_run_says_so(tmp_path, mark):
     one = trial(tmp_path, 0)
     assert sweep_results.status(one, records(tmp_path)) == "open"
     assert not os.path.exists(one.run_dir)  # noqa: PTH110
-    stores.open_store(one.run_dir).put_if_absent("learner/done", b"{}")
+    stores.open_store(one.run_dir).put_if_absent(mark, b"{}")
     assert sweep_results.status(one, records(tmp_path)) == "done"
 
 
