@@ -2,6 +2,8 @@
 
 import itertools
 
+import jax
+import numpy as np
 import pytest
 
 from musicrl_jax.acting import config as acting_config
@@ -63,6 +65,22 @@ def test_every_part_is_measured(part):
     )
     assert (found["useful_flops"] is not None) == (part not in {"rewards", "sync"})
     assert found["mfu"] is None
+    assert found["compiles"] > 0
+    assert found["compile_seconds"] > 0
+    assert found["compiles_while_timed"] == 0
+    assert found["peak_memory_bytes"] > 1e7
+
+
+def test_compilations_are_counted_while_they_are_asked_for():
+    double = jax.jit(lambda x: 2 * x)
+    with bench_parts.compilations() as found:
+        double(np.ones(3)).block_until_ready()
+        double(np.ones(3)).block_until_ready()
+        assert len(found) == 1
+        double(np.ones(4)).block_until_ready()
+    double(np.ones(5)).block_until_ready()
+    assert len(found) == 2
+    assert min(found) > 0
 
 
 def test_mfu_is_useful_work_over_the_peak(monkeypatch):
