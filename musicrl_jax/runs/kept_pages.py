@@ -26,7 +26,8 @@ def keep() -> bool:
     """Makes this process do so, where its arrays live in its own memory.
 
     Returns:
-      Whether it does: not with an accelerator, nor without glibc.
+      Whether it does: not with an accelerator, nor without glibc, nor with one that
+      takes no threshold above 32 MiB.
     """
     if jax.default_backend() != "cpu":
         return False
@@ -40,4 +41,5 @@ def keep() -> bool:
         _TRIM_THRESHOLD: _LARGEST,
         _TOP_PAD: 2**26,
     }
-    return all(mallopt(option, value) for option, value in chosen.items())
+    taken = [mallopt(option, value) for option, value in chosen.items()]
+    return all(taken)
