@@ -4,8 +4,8 @@ Each source of section 4.1 of the paper is a task with the splits of `splits`, a
 mixture draws from the tasks at set rates. What comes out follows from captions, rates,
 seed and shard alone, so a position is all that is needed to go on.
 
-seqio and TensorFlow come with `pip install 'musicrl-jax[data]'`; they are imported when
-a mixture is made, and nothing else of the package needs them.
+seqio and TensorFlow come with `pip install -r requirements-data.lock`; they are
+imported when a mixture is made, and nothing else of the package needs them.
 """
 
 import dataclasses
@@ -173,8 +173,8 @@ def _libraries() -> tuple[Any, Any]:
     except ImportError as error:
         raise errors.InputError(
             f"Caption mixtures need seqio and TensorFlow; {error}. Install them with "
-            "`pip install 'musicrl-jax[data]'`, or use `musicrl pool`, which needs "
-            "neither."
+            "`pip install -r requirements-data.lock`, or use `musicrl pool`, which "
+            "needs neither."
         ) from error
     tf.config.set_visible_devices([], "GPU")
     return seqio, tf

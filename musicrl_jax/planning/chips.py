@@ -141,8 +141,8 @@ class Target:
         except (RuntimeError, ValueError, NotImplementedError, OSError) as error:
             raise errors.InputError(
                 f"The TPU compiler must know {self.name}; it said: "
-                f"{str(error).splitlines()[0]}. Install it with "
-                "`pip install 'musicrl-jax[tpu]'`, and take a shape that exists."
+                f"{str(error).splitlines()[0]}. Install it in the checkout with "
+                "`pip install -r requirements-tpu.lock`, and take a shape that exists."
             ) from error
         return list(found.devices)
 

@@ -1,6 +1,7 @@
 """`musicrl export`: a policy with all that it needs to be served, as one folder."""
 
 import dataclasses
+import math
 import pathlib
 import shutil
 import tempfile
@@ -54,9 +55,9 @@ class ExportOptions:
                 f"seconds must lie in [{shortest:g}, {longest:g}]; got "
                 f"{self.seconds:g}. Pass --seconds within that range."
             )
-        if not self.shard_gb > 0:
+        if not 0 < self.shard_gb < math.inf:
             raise errors.InputError(
-                f"shard_gb must be positive; got {self.shard_gb:g}. Use 4."
+                f"shard_gb must be positive and finite; got {self.shard_gb:g}. Use 4."
             )
         if self.out.exists() and not (
             self.out.is_dir() and not any(self.out.iterdir())

@@ -1,6 +1,7 @@
 """PlanConfig: what `musicrl plan` plans, and for which chips."""
 
 import dataclasses
+import math
 
 from musicrl_jax.acting import config as acting_config
 from musicrl_jax.core import errors, sharding
@@ -72,6 +73,11 @@ class PlanConfig:
     )
 
     def __post_init__(self) -> None:
+        if not 1 / self.layout.frame_rate_hz <= self.clip_seconds < math.inf:
+            raise errors.InputError(
+                "PlanConfig.clip_seconds must last at least a frame and be finite; got "
+                f"{self.clip_seconds:g}. Set 30.0."
+            )
         unknown = set(self.programs) - set(PROGRAMS)
         if unknown:
             raise errors.InputError(

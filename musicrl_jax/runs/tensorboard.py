@@ -21,7 +21,7 @@ def require() -> None:
     if importlib.util.find_spec("tensorboardX") is None:
         raise errors.InputError(
             "TensorBoard needs the package tensorboardX, which is not installed. Run "
-            "pip install 'musicrl-jax[tensorboard]', or leave --tensorboard out."
+            "pip install -e '.[tensorboard]', or leave --tensorboard out."
         )
 
 

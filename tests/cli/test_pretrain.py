@@ -116,5 +116,5 @@ def test_tensorboard_without_its_package_is_one_line_and_code_2(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     code, lines = pretrain("--tensorboard", steps=1)
     assert (code, len(lines)) == (2, 1)
-    assert "pip install 'musicrl-jax[tensorboard]'" in lines[0]
+    assert "pip install -e '.[tensorboard]'" in lines[0]
     assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 """What a plan says of a program, from what was counted."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -89,3 +90,9 @@ def test_slices_that_cannot_be_planned_are_refused_with_the_config(topology, sli
     mesh = sharding.MeshConfig(data=1, fsdp=4, slices=slices)
     with pytest.raises(errors.InputError, match=f"got {slices} of {topology}"):
         plan_config.PlanConfig(topology=topology, mesh=mesh)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.01, math.inf, math.nan])
+def test_a_clip_has_a_length(seconds):
+    with pytest.raises(errors.InputError, match="at least a frame and be finite"):
+        plan_config.PlanConfig(topology="cpu:1", clip_seconds=seconds)

@@ -78,7 +78,8 @@ def test_a_policy_that_was_not_kept_is_refused_with_those_that_were(tmp_path):
         (["a", "--verify", "b"], "got both"),
         (["nowhere"], "nowhere does not exist"),
         (["nowhere", "--seconds", "0.5"], "[1, 30]; got 0.5"),
-        (["nowhere", "--shard_gb", "0"], "positive; got 0"),
+        (["nowhere", "--shard_gb", "0"], "positive and finite; got 0"),
+        (["nowhere", "--shard_gb", "inf"], "positive and finite; got inf"),
         (["--verify", "nowhere"], "manifest.json"),
     ],
 )
