@@ -19,7 +19,7 @@ ENVIRONMENT = {
 
 # Numbers from malloc.h; values are of C's int.
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _TOP_PAD, _ARENA_MAX = -3, -1, -2, -8
-_LARGEST = 2**31 - 1
+_LARGEST, _OLD_LARGEST = 2**31 - 1, 2**25
 
 
 def keep() -> bool:
@@ -35,11 +35,9 @@ def keep() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    chosen = {
-        _ARENA_MAX: 1,
-        _MMAP_THRESHOLD: _LARGEST,
-        _TRIM_THRESHOLD: _LARGEST,
-        _TOP_PAD: 2**26,
-    }
+    whole = bool(mallopt(_MMAP_THRESHOLD, _LARGEST))
+    if not whole:  # the others end what glibc finds out for itself: at least its most
+        mallopt(_MMAP_THRESHOLD, _OLD_LARGEST)
+    chosen = {_ARENA_MAX: 1, _TRIM_THRESHOLD: _LARGEST, _TOP_PAD: 2**26}
     taken = [mallopt(option, value) for option, value in chosen.items()]
-    return all(taken)
+    return whole and all(taken)
