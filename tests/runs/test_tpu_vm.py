@@ -3,14 +3,13 @@
 import os
 import pathlib
 import subprocess
-import tarfile
 import time
 
 import pytest
 
 from musicrl_jax.core import errors
 from musicrl_jax.planning import tpu_topology
-from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout, tpu_vm
+from musicrl_jax.runs import gcloud, gcloud_calls, tpu_vm
 
 ARCHIVE = pathlib.Path("musicrl.tar.gz")
 NAME = "run1"
@@ -273,27 +272,3 @@ def test_a_failed_call_says_its_last_words():
         gcloud_calls.call(["sleep", "9"], timeout_seconds=0.05)
     with pytest.raises(errors.InputError, match="Google Cloud CLI"):
         gcloud_calls.call(["no-such-gcloud"])
-
-
-def test_packs_what_a_machine_needs(tmp_path):
-    for name in packed_checkout.NEEDED:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").touch()
-    (tmp_path / "gin" / "__pycache__").mkdir()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / "networks").mkdir()
-    archive = tmp_path / "a.tar.gz"
-    packed_checkout.pack(archive, tmp_path)
-    with tarfile.open(archive) as opened:
-        names = opened.getnames()
-    assert {"networks", *(f"{name}/file" for name in packed_checkout.NEEDED)} <= {
-        *names
-    }
-    assert not [name for name in names if ".venv" in name or "__pycache__" in name]
-
-
-def test_this_is_a_checkout_and_an_empty_folder_none(tmp_path):
-    checkout = packed_checkout.CHECKOUT
-    assert [n for n in packed_checkout.NEEDED if not (checkout / n).exists()] == []
-    with pytest.raises(errors.InputError, match=r"lacks LICENSE, README\.md"):
-        packed_checkout.pack(tmp_path / "a.tar.gz", tmp_path)
