@@ -31,7 +31,10 @@ PollSeconds = Annotated[
 ]
 Delete = Annotated[bool, typer.Option("--delete", help="Only give the slice back.")]
 DeleteWhenDone = Annotated[
-    bool, typer.Option("--delete_when_done", help="Give the slice back in the end.")
+    bool,
+    typer.Option(
+        "--delete_when_done", help="Give the slice back in the end, also a bad one."
+    ),
 ]
 SharedRunDir = Annotated[
     bool,
@@ -89,12 +92,16 @@ def tpu_vm(
         print("\n".join(map(shlex.join, lines)))
         return
     machine = slices.TpuVm(
-        commands=commands, call=gcloud_calls.call, limits=limits, report=output.error
+        commands=commands,
+        call=gcloud_calls.call,
+        limits=limits,
+        report=output.error,
+        log=pathlib.Path(f"{name}_role.log") if delete_when_done else None,
     )
-    if not delete:
-        _run(machine)
-    if delete or delete_when_done:
+    if delete:
         machine.delete()
+    else:
+        _run(machine)
 
 
 def _alone(role: Role) -> str:

@@ -13,6 +13,7 @@ FOLDER = "musicrl"
 LOG = "~/musicrl_role.log"
 EXIT_FILE = "~/musicrl_role.exit"
 LOCK = "~/musicrl_role.lock"
+LAST_LINES = 1000  # of a log, which are kept when a slice is given back
 ARCHIVE = "musicrl.tar.gz"
 # What a worker answers in place of an exit code: the role runs, or left no trace.
 RUNNING, ABSENT = "running", "absent"
@@ -134,6 +135,10 @@ class Commands:
         return self._on_all(
             f"if flock --nonblock {LOCK} true; then {ended}; else echo {RUNNING}; fi"
         )
+
+    def log(self) -> list[str]:
+        """Prints the last lines of the role's log, each after its worker's name."""
+        return self._on_all(f'tail -n {LAST_LINES} {LOG} | sed "s/^/$(hostname): /"')
 
     def _on_all(self, command: str) -> list[str]:
         return self._line(

@@ -19,6 +19,7 @@ answer() { head -n 1 "$FAKE/$1"; sed -i 1d "$FAKE/$1"; }
 case "$*" in
   *"queued-resources list"*) answer states ;;
   *"echo absent"*) answer roles ;;
+  *"tail -n"*) echo "worker-0: the reason" ;;
 esac
 """
 RECORD = """#!/bin/sh
@@ -125,6 +126,21 @@ def test_a_tpu_vm_without_a_shared_run_directory_is_not_asked_for(fake):
     assert done.returncode == 0, done.stderr
     (start,) = [call for call in calls(fake) if "setsid" in call]
     assert "learner --run_dir /mnt/runs/1" in start
+
+
+def test_a_tpu_vm_whose_role_is_refused_is_given_back(fake, monkeypatch):
+    monkeypatch.chdir(fake)
+    (fake / "states").write_text("run1\tACTIVE\n" * 3)
+    (fake / "roles").write_text("absent\n2\n")
+    arguments = ["actor", "--name", "run1", "--zone", "zone-a", "--topology", "v5e:2x4"]
+    arguments += ["--run_dir", "gs://b/run1", "--gin_file", "musicrl_mulan"]
+    arguments += ["--poll_seconds", "0.01", "--delete_when_done"]
+    done = run("tpu_vm.sh", *arguments)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "run1_role.log. Slice run1 was given back" in last
+    assert (fake / "run1_role.log").read_text() == "worker-0: the reason\n"
+    assert "queued-resources delete run1 --force" in calls(fake)[-1]
 
 
 def test_gke_applies_what_was_rendered_and_nothing_that_was_refused(fake):
