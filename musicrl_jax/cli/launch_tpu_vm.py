@@ -73,12 +73,18 @@ def tpu_vm(
     from musicrl_jax.runs import tpu_vm as slices
 
     _check_shared(run_dir, mounted=shared_run_dir, needed=not delete)
-    arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
+    slice_ = tpu_topology.parse(topology, one_host_for=_alone(role))
+    arguments: tuple[str, ...] = ()
+    if not delete:
+        chips = slice_.chips if role == Role.LEARNER else 0
+        arguments = launch_options.role_arguments(
+            role, run_dir, gin_file, gin_param, chips=chips, sent=True
+        )
     commands = gcloud.Commands(
         name=name,
         zone=zone,
         project=project,
-        topology=tpu_topology.parse(topology, one_host_for=_alone(role)),
+        topology=slice_,
         role=role,
         arguments=(*arguments, *_number(role, actor_id)),
         spot=spot,
