@@ -41,7 +41,8 @@ def fake(tmp_path, monkeypatch):
         "kubectl": RECORD.replace("$*", "$* < $(cat)"),
         "scontrol": RECORD + '[ "$1" != show ] || printf "node1\\nnode2\\n"\n',
         "srun": SRUN,
-        "sbatch": RECORD,
+        "sbatch": RECORD + 'case "$*" in *--parsable*) echo 61 ;; esac\n',
+        "scancel": RECORD,
         "musicrl": f'#!/bin/sh\nexec "{sys.executable}" -m musicrl_jax.cli.main "$@"\n',
     }.items():
         path = tmp_path / "bin" / name
@@ -162,11 +163,36 @@ def test_slurm_submits_learner_and_actors(fake):
     assert calls(fake) == []
     done = run("slurm/submit.sh", "/shared/run1", "musicrl_mulan", "8", "--partition=p")
     assert done.returncode == 0
+    assert done.stdout == "Submitted batch job 61\n"
     assert calls(fake) == [
-        f"sbatch: {LAUNCH}/slurm/run.sbatch",
+        f"sbatch: --parsable {LAUNCH}/slurm/run.sbatch",
         f"sbatch: --array=0-7 --partition=p {LAUNCH}/slurm/actors.sbatch",
     ]
     assert run("slurm/submit.sh", "/shared/run1").returncode == 2
+
+
+@pytest.mark.parametrize("file", ["no_such_one", "pretrain_mulan", "BAD"])
+def test_slurm_gets_no_job_of_a_configuration_that_is_none(fake, file):
+    bad = fake / "bad.gin"
+    bad.write_text("include 'gin/runs/finetune.gin'\nLearnerConfig.stepz = 1\n")
+    file = str(bad) if file == "BAD" else file
+    done = run("slurm/submit.sh", "/shared/run1", file, "8")
+    assert (done.returncode, done.stdout, calls(fake)) == (2, "", [])
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_slurm_keeps_no_learner_whose_actors_it_refused(fake, cancelled):
+    refuses = 'case "$*" in *array*) exit 1 ;; *) echo "61;c1" ;; esac\n'
+    (fake / "bin" / "sbatch").write_text(RECORD + refuses)
+    if not cancelled:
+        (fake / "bin" / "scancel").write_text("#!/bin/sh\nexit 1\n")
+    done = run("slurm/submit.sh", "/shared/run1", "musicrl_mulan", "8")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert ("job 61 was cancelled" in line) == cancelled
+    assert ("scancel 61" in line) != cancelled
+    assert ("scancel: 61" in calls(fake)) == cancelled
 
 
 @pytest.mark.parametrize("actors", ["0", "abc", "-3", "2.5", "4x", "", "08"])
