@@ -7,6 +7,9 @@ import typer
 
 from musicrl_jax.cli import launch_options, options
 
+Name = Annotated[
+    str, typer.Option("--name", help="Of the objects: up to 30 of a-z, 0-9 and -.")
+]
 Image = Annotated[str, typer.Option("--image", help="Container image.")]
 Learner = Annotated[
     str, typer.Option("--learner", help="The learner's slice, such as v5e:4x4.")
@@ -38,7 +41,7 @@ Restarts = Annotated[
 
 
 def gke(
-    name: launch_options.Name,
+    name: Name,
     image: Image,
     run_dir: launch_options.RunUrl,
     learner: Learner,

@@ -22,9 +22,6 @@ class Role(enum.StrEnum):
 
 
 RunUrl = Annotated[str, typer.Option("--run_dir", help="Bucket URL of the run.")]
-Name = Annotated[
-    str, typer.Option("--name", help="Of what is made: up to 30 of a-z, 0-9 and -.")
-]
 
 
 def checked_files(

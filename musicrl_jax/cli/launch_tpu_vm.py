@@ -1,6 +1,7 @@
 """`musicrl launch tpu_vm`: one role of a run on a Cloud TPU slice."""
 
 import pathlib
+import re
 import shlex
 import tempfile
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from musicrl_jax.runs import tpu_vm as slices
 
 Role = launch_options.Role
+Name = Annotated[
+    str, typer.Option("--name", help="Of the slice: up to 61 of a-z, 0-9 and -.")
+]
 Zone = Annotated[str, typer.Option("--zone", help="Such as us-east5-a.")]
 Topology = Annotated[str, typer.Option("--topology", help="Such as v5e:4x4.")]
 Project = Annotated[str, typer.Option("--project", help="Default: gcloud's own.")]
@@ -49,7 +53,7 @@ DryRun = Annotated[
 
 def tpu_vm(
     role: Annotated[Role, typer.Argument(help="What the slice runs.")],
-    name: launch_options.Name,
+    name: Name,
     zone: Zone,
     topology: Topology,
     run_dir: launch_options.RunUrl,
@@ -123,7 +127,7 @@ def _check_shared(run_dir: str, *, mounted: bool, needed: bool) -> None:
     """
     if (
         not needed
-        or run_dir.startswith("gs://")
+        or re.match(r"gs://[^/\s]", run_dir)
         or (mounted and run_dir.startswith("/"))
     ):
         return

@@ -36,6 +36,7 @@ INSTALL = (
 
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,59}[a-z0-9])?")
+_ZONE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,11 @@ class Commands:
             raise errors.InputError(
                 "A slice's name has up to 61 of a-z, 0-9 and -, begins with a letter "
                 f"and ends with no -; got {self.name!r}. Change --name."
+            )
+        if not _ZONE.fullmatch(self.zone):
+            raise errors.InputError(
+                "A zone has a-z, 0-9 and -, begins with a letter and ends with no -; "
+                f"got {self.zone!r}. Set --zone, for example to us-east5-a."
             )
 
     @property

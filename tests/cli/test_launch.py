@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 
 import pytest
@@ -40,6 +41,22 @@ def test_every_engine_has_help(launch, engine):
     code, out, lines = launch(engine, "--help")
     assert (code, lines) == (0, [])
     assert "--run_dir" in out
+
+
+@pytest.mark.parametrize(
+    ("engine", "more"),
+    [
+        (("gke",), GKE),
+        (("tpu_vm", "learner"), (*SLICE, "--dry_run")),
+    ],
+    ids=["gke", "tpu_vm"],
+)
+def test_the_longest_name_of_the_help_is_the_longest_that_is_taken(
+    launch, engine, more
+):
+    longest = int(re.findall(r"up to\s+(\d+)", launch(engine[0], "--help")[1])[0])
+    assert launch(*engine, *more, *RUN, "--name", "r" * longest)[0] == 0
+    assert launch(*engine, *more, *RUN, "--name", "r" * (longest + 1))[0] == 2
 
 
 def test_prints_a_manifest(launch):
@@ -125,6 +142,12 @@ def test_a_slice_is_given_back_on_request(launch, tmp_path, monkeypatch):
         (("gke", *GKE, *RUN, "--actor", "v5e:4x4"), "one host"),
         (("gke", *GKE, *RUN, "--role", "trainer"), "--role"),
         (("gke", *GKE, "--run_dir", "gs://b/r", "--gin_file", "OUTSIDE"), "checkout"),
+        (("gke", *GKE, *RUN, "--image", ""), "--image"),
+        (("gke", *GKE, "--run_dir", "gs://"), "'gs://'"),
+        (("gke", *GKE, *RUN, "--namespace", "Bad_NS"), "--namespace"),
+        (("gke", *GKE, *RUN, "--queue", "Bad Queue"), "--queue"),
+        (("tpu_vm", "learner", *SLICE, *RUN, "--zone", "", "--dry_run"), "--zone"),
+        (("tpu_vm", "learner", *SLICE, "--run_dir", "gs://"), "got gs://"),
         (("tpu_vm", "actor", *SLICE, *RUN, "--dry_run"), "one host"),
         (("tpu_vm", "learner", *SLICE, *RUN, "--tries", "0"), "--tries"),
         (("tpu_vm", "learner", *SLICE, *RUN, "--wait_seconds", "0"), "waits above 0"),
