@@ -99,16 +99,20 @@ def role_arguments(
     run_dir: str,
     gin_file: Sequence[str] | None,
     gin_param: Sequence[str] | None,
-    *,
-    chips: int = 0,
-    sent: bool = False,
+    chips: int,
 ) -> tuple[str, ...]:
-    """Returns the words after `musicrl` that start a role of a run.
+    """Returns the words after `musicrl` that start a role on a slice of so many chips.
 
     Raises:
       InputError: see `checked_files`.
     """
-    files = checked_files(run_dir, gin_file, gin_param, chips=chips, sent=sent)
+    files = checked_files(
+        run_dir,
+        gin_file,
+        gin_param,
+        chips=chips if role == Role.LEARNER else 0,
+        sent=True,
+    )
     words = [str(role), "--run_dir", run_dir]
     for file in files:
         words += ["--gin_file", file]

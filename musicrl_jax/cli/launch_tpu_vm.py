@@ -12,6 +12,7 @@ from musicrl_jax.cli import launch_options, options, output
 from musicrl_jax.core import errors
 
 if TYPE_CHECKING:
+    from musicrl_jax.runs import gcloud
     from musicrl_jax.runs import tpu_vm as slices
 
 Role = launch_options.Role
@@ -73,16 +74,15 @@ def tpu_vm(
 ) -> None:
     """Run one role on a Cloud TPU slice, again after each pre-emption."""
     from musicrl_jax.planning import tpu_topology
-    from musicrl_jax.runs import gcloud, gcloud_calls
+    from musicrl_jax.runs import gcloud
     from musicrl_jax.runs import tpu_vm as slices
 
     _check_shared(run_dir, mounted=shared_run_dir, needed=not delete)
     slice_ = tpu_topology.parse(topology, one_host_for=_alone(role))
     arguments: tuple[str, ...] = ()
     if not delete:
-        chips = slice_.chips if role == Role.LEARNER else 0
         arguments = launch_options.role_arguments(
-            role, run_dir, gin_file, gin_param, chips=chips, sent=True
+            role, run_dir, gin_file, gin_param, slice_.chips
         )
     commands = gcloud.Commands(
         name=name,
@@ -97,21 +97,12 @@ def tpu_vm(
     limits = slices.Limits(
         tries=tries, wait_seconds=wait_seconds, poll_seconds=poll_seconds
     )
+    log = pathlib.Path(f"{name}_role.log") if delete_when_done else None
     if dry_run:
         lines = gcloud.smooth(commands, delete=delete, last=delete_when_done)
         print("\n".join(map(shlex.join, lines)))
-        return
-    machine = slices.TpuVm(
-        commands=commands,
-        call=gcloud_calls.call,
-        limits=limits,
-        report=output.error,
-        log=pathlib.Path(f"{name}_role.log") if delete_when_done else None,
-    )
-    if delete:
-        machine.delete()
     else:
-        _run(machine)
+        _run(commands, limits, log, delete=delete)
 
 
 def _alone(role: Role) -> str:
@@ -143,10 +134,27 @@ def _number(role: Role, actor_id: int) -> tuple[str, ...]:
     return ("--actor_id", str(actor_id)) if role == Role.ACTOR else ()
 
 
-def _run(machine: "slices.TpuVm") -> None:
-    """Sends the checkout along and watches the role until it is done."""
-    from musicrl_jax.runs import gcloud, packed_checkout
+def _run(
+    commands: "gcloud.Commands",
+    limits: "slices.Limits",
+    log: pathlib.Path | None,
+    *,
+    delete: bool,
+) -> None:
+    """Sends the checkout along and watches the role, or only gives the slice back."""
+    from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout
+    from musicrl_jax.runs import tpu_vm as slices
 
+    machine = slices.TpuVm(
+        commands=commands,
+        call=gcloud_calls.call,
+        limits=limits,
+        report=output.error,
+        log=log,
+    )
+    if delete:
+        machine.delete()
+        return
     with tempfile.TemporaryDirectory() as folder:
         archive = pathlib.Path(folder) / gcloud.ARCHIVE
         packed_checkout.pack(archive)
