@@ -7,6 +7,9 @@ import typer
 
 from musicrl_jax.cli import launch_options, options
 
+Name = Annotated[
+    str, typer.Option("--name", help="Of the objects: up to 30 of a-z, 0-9 and -.")
+]
 Image = Annotated[str, typer.Option("--image", help="Container image.")]
 Learner = Annotated[
     str, typer.Option("--learner", help="The learner's slice, such as v5e:4x4.")
@@ -38,7 +41,7 @@ Restarts = Annotated[
 
 
 def gke(
-    name: launch_options.Name,
+    name: Name,
     image: Image,
     run_dir: launch_options.RunUrl,
     learner: Learner,
@@ -57,8 +60,11 @@ def gke(
     gin_param: options.GinParams = None,
 ) -> None:
     """Print the JobSets of a run, for `kubectl apply --filename -`."""
+    from musicrl_jax.planning import tpu_topology
     from musicrl_jax.runs import gke_config, gke_manifests
 
+    roles = tuple(role or gke_config.ROLES)
+    chips = tpu_topology.parse(learner).chips if "learner" in roles else 0
     config = gke_config.GkeConfig(
         name=name,
         image=image,
@@ -66,11 +72,13 @@ def gke(
         learner=learner,
         actor=actor,
         evaluator=evaluator,
-        gin_files=launch_options.checked_files(run_dir, gin_file, gin_param),
+        gin_files=launch_options.checked_files(
+            run_dir, gin_file, gin_param, chips=chips
+        ),
         gin_params=tuple(gin_param or ()),
         actors=actors,
         first_actor=first_actor,
-        roles=tuple(role or gke_config.ROLES),
+        roles=roles,
         apart=apart,
         spot=spot,
         queue=queue,

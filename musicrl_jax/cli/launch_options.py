@@ -1,12 +1,16 @@
 """What the commands that launch runs elsewhere share."""
 
 import enum
+import pathlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from musicrl_jax.core import errors
+
+if TYPE_CHECKING:
+    from musicrl_jax.runs import run_config
 
 
 class Role(enum.StrEnum):
@@ -18,23 +22,34 @@ class Role(enum.StrEnum):
 
 
 RunUrl = Annotated[str, typer.Option("--run_dir", help="Bucket URL of the run.")]
-Name = Annotated[
-    str, typer.Option("--name", help="Of what is made: up to 30 of a-z, 0-9 and -.")
-]
 
 
 def checked_files(
-    run_dir: str, gin_file: Sequence[str] | None, gin_param: Sequence[str] | None
+    run_dir: str,
+    gin_file: Sequence[str] | None,
+    gin_param: Sequence[str] | None,
+    *,
+    chips: int = 0,
+    sent: bool = False,
 ) -> tuple[str, ...]:
     """Returns the gin files of a run as the machines find them that get the checkout.
 
     The whole configuration is built here first, so that a mistake in it costs nothing.
 
+    Args:
+      run_dir: of the run.
+      gin_file: the user's files.
+      gin_param: bindings over them.
+      chips: of the learner's slice; 0 leaves its mesh unchecked.
+      sent: the machines have of the checkout what `packed_checkout` sends.
+
     Raises:
-      InputError: a file that would not lie there, or see `bindings.resolve`.
+      InputError: a file or folder that would not lie there, a mesh that does not fit
+        the slice, or see `bindings.resolve`.
     """
     # Reading gin takes longer than `--help` may.
     from musicrl_jax.cli import bindings, gin_files
+    from musicrl_jax.core import sharding
 
     names = gin_file or ["gin/runs/finetune.gin"]
     paths = [gin_files.find(name).resolve() for name in names]
@@ -48,8 +63,35 @@ def checked_files(
                 "not. Move it to gin/experiments."
             )
         found.append(str(path.relative_to(inside[0])))
-    bindings.resolve("RunConfig", paths, gin_param or (), {"run_dir": run_dir})
+    overrides = {"run_dir": run_dir}
+    config = bindings.resolve("RunConfig", paths, gin_param or (), overrides).config
+    if chips:
+        sharding.axis_sizes(config.mesh, chips)
+    _check_networks(config, sent=sent)
     return tuple(found)
+
+
+def _check_networks(config: "run_config.RunConfig", *, sent: bool) -> None:
+    """Refuses a folder of networks that the machines would not have.
+
+    An absolute path may be one of theirs; a relative one begins at their checkout.
+
+    Raises:
+      InputError: a relative one is not here, or not in what is sent.
+    """
+    from musicrl_jax.runs import packed_checkout
+
+    folder = pathlib.PurePath(config.networks)
+    if not config.networks or folder.is_absolute():
+        return
+    packed = (*packed_checkout.NEEDED, *packed_checkout.OPTIONAL)
+    there = (packed_checkout.CHECKOUT / folder).is_dir()
+    if not there or (sent and (folder.parts[:1] or ("",))[0] not in packed):
+        raise errors.InputError(
+            "A relative folder of networks must lie in the folder networks of the "
+            f"checkout, {packed_checkout.CHECKOUT}; got {config.networks!r}. Copy it "
+            "there, or set RunConfig.networks to a path that all machines have."
+        )
 
 
 def role_arguments(
@@ -57,14 +99,22 @@ def role_arguments(
     run_dir: str,
     gin_file: Sequence[str] | None,
     gin_param: Sequence[str] | None,
+    chips: int,
 ) -> tuple[str, ...]:
-    """Returns the words after `musicrl` that start a role of a run.
+    """Returns the words after `musicrl` that start a role on a slice of so many chips.
 
     Raises:
       InputError: see `checked_files`.
     """
+    files = checked_files(
+        run_dir,
+        gin_file,
+        gin_param,
+        chips=chips if role == Role.LEARNER else 0,
+        sent=True,
+    )
     words = [str(role), "--run_dir", run_dir]
-    for file in checked_files(run_dir, gin_file, gin_param):
+    for file in files:
         words += ["--gin_file", file]
     for binding in gin_param or ():
         words += ["--gin_param", binding]

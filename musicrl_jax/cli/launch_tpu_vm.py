@@ -1,6 +1,7 @@
 """`musicrl launch tpu_vm`: one role of a run on a Cloud TPU slice."""
 
 import pathlib
+import re
 import shlex
 import tempfile
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +12,13 @@ from musicrl_jax.cli import launch_options, options, output
 from musicrl_jax.core import errors
 
 if TYPE_CHECKING:
+    from musicrl_jax.runs import gcloud
     from musicrl_jax.runs import tpu_vm as slices
 
 Role = launch_options.Role
+Name = Annotated[
+    str, typer.Option("--name", help="Of the slice: up to 61 of a-z, 0-9 and -.")
+]
 Zone = Annotated[str, typer.Option("--zone", help="Such as us-east5-a.")]
 Topology = Annotated[str, typer.Option("--topology", help="Such as v5e:4x4.")]
 Project = Annotated[str, typer.Option("--project", help="Default: gcloud's own.")]
@@ -31,7 +36,10 @@ PollSeconds = Annotated[
 ]
 Delete = Annotated[bool, typer.Option("--delete", help="Only give the slice back.")]
 DeleteWhenDone = Annotated[
-    bool, typer.Option("--delete_when_done", help="Give the slice back in the end.")
+    bool,
+    typer.Option(
+        "--delete_when_done", help="Give the slice back in the end, also a bad one."
+    ),
 ]
 SharedRunDir = Annotated[
     bool,
@@ -46,7 +54,7 @@ DryRun = Annotated[
 
 def tpu_vm(
     role: Annotated[Role, typer.Argument(help="What the slice runs.")],
-    name: launch_options.Name,
+    name: Name,
     zone: Zone,
     topology: Topology,
     run_dir: launch_options.RunUrl,
@@ -66,16 +74,21 @@ def tpu_vm(
 ) -> None:
     """Run one role on a Cloud TPU slice, again after each pre-emption."""
     from musicrl_jax.planning import tpu_topology
-    from musicrl_jax.runs import gcloud, gcloud_calls
+    from musicrl_jax.runs import gcloud
     from musicrl_jax.runs import tpu_vm as slices
 
     _check_shared(run_dir, mounted=shared_run_dir, needed=not delete)
-    arguments = launch_options.role_arguments(role, run_dir, gin_file, gin_param)
+    slice_ = tpu_topology.parse(topology, one_host_for=_alone(role))
+    arguments: tuple[str, ...] = ()
+    if not delete:
+        arguments = launch_options.role_arguments(
+            role, run_dir, gin_file, gin_param, slice_.chips
+        )
     commands = gcloud.Commands(
         name=name,
         zone=zone,
         project=project,
-        topology=tpu_topology.parse(topology, one_host_for=_alone(role)),
+        topology=slice_,
         role=role,
         arguments=(*arguments, *_number(role, actor_id)),
         spot=spot,
@@ -84,17 +97,12 @@ def tpu_vm(
     limits = slices.Limits(
         tries=tries, wait_seconds=wait_seconds, poll_seconds=poll_seconds
     )
+    log = pathlib.Path(f"{name}_role.log") if delete_when_done else None
     if dry_run:
         lines = gcloud.smooth(commands, delete=delete, last=delete_when_done)
         print("\n".join(map(shlex.join, lines)))
-        return
-    machine = slices.TpuVm(
-        commands=commands, call=gcloud_calls.call, limits=limits, report=output.error
-    )
-    if not delete:
-        _run(machine)
-    if delete or delete_when_done:
-        machine.delete()
+    else:
+        _run(commands, limits, log, delete=delete)
 
 
 def _alone(role: Role) -> str:
@@ -110,7 +118,7 @@ def _check_shared(run_dir: str, *, mounted: bool, needed: bool) -> None:
     """
     if (
         not needed
-        or run_dir.startswith("gs://")
+        or re.match(r"gs://[^/\s]", run_dir)
         or (mounted and run_dir.startswith("/"))
     ):
         return
@@ -126,10 +134,27 @@ def _number(role: Role, actor_id: int) -> tuple[str, ...]:
     return ("--actor_id", str(actor_id)) if role == Role.ACTOR else ()
 
 
-def _run(machine: "slices.TpuVm") -> None:
-    """Sends the checkout along and watches the role until it is done."""
-    from musicrl_jax.runs import gcloud, packed_checkout
+def _run(
+    commands: "gcloud.Commands",
+    limits: "slices.Limits",
+    log: pathlib.Path | None,
+    *,
+    delete: bool,
+) -> None:
+    """Sends the checkout along and watches the role, or only gives the slice back."""
+    from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout
+    from musicrl_jax.runs import tpu_vm as slices
 
+    machine = slices.TpuVm(
+        commands=commands,
+        call=gcloud_calls.call,
+        limits=limits,
+        report=output.error,
+        log=log,
+    )
+    if delete:
+        machine.delete()
+        return
     with tempfile.TemporaryDirectory() as folder:
         archive = pathlib.Path(folder) / gcloud.ARCHIVE
         packed_checkout.pack(archive)

@@ -13,6 +13,7 @@ FOLDER = "musicrl"
 LOG = "~/musicrl_role.log"
 EXIT_FILE = "~/musicrl_role.exit"
 LOCK = "~/musicrl_role.lock"
+LAST_LINES = 1000  # of a log, which are kept when a slice is given back
 ARCHIVE = "musicrl.tar.gz"
 # What a worker answers in place of an exit code: the role runs, or left no trace.
 RUNNING, ABSENT = "running", "absent"
@@ -35,6 +36,7 @@ INSTALL = (
 
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,59}[a-z0-9])?")
+_ZONE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,11 @@ class Commands:
             raise errors.InputError(
                 "A slice's name has up to 61 of a-z, 0-9 and -, begins with a letter "
                 f"and ends with no -; got {self.name!r}. Change --name."
+            )
+        if not _ZONE.fullmatch(self.zone):
+            raise errors.InputError(
+                "A zone has a-z, 0-9 and -, begins with a letter and ends with no -; "
+                f"got {self.zone!r}. Set --zone, for example to us-east5-a."
             )
 
     @property
@@ -134,6 +141,10 @@ class Commands:
         return self._on_all(
             f"if flock --nonblock {LOCK} true; then {ended}; else echo {RUNNING}; fi"
         )
+
+    def log(self) -> list[str]:
+        """Prints the last lines of the role's log, each after its worker's name."""
+        return self._on_all(f'tail -n {LAST_LINES} {LOG} | sed "s/^/$(hostname): /"')
 
     def _on_all(self, command: str) -> list[str]:
         return self._line(

@@ -9,6 +9,8 @@ from musicrl_jax.planning import tpu_topology
 ROLES = ("learner", "evaluator", "actor")
 MAX_NAME = 30  # leaves room for role, numbers and a hash in the 63 of a host name
 
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"  # of RFC 1123
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GkeConfig:
@@ -60,7 +62,8 @@ class GkeConfig:
                 f"A name has up to {MAX_NAME} of a-z, 0-9 and -, begins with a letter "
                 f"and ends with no -; got {self.name!r}. Change --name."
             )
-        if not self.run_dir.startswith(("gs://", "s3://")):
+        self._check_objects()
+        if not re.match(r"(gs|s3)://[^/\s]", self.run_dir):
             raise errors.InputError(
                 f"The roles of a cluster share a bucket; got {self.run_dir!r}. Pass "
                 "--run_dir gs://BUCKET/RUN."
@@ -79,6 +82,26 @@ class GkeConfig:
             raise errors.InputError(
                 f"Roles are {', '.join(ROLES)}; got {self.roles}. Change --role."
             )
+
+    def _check_objects(self) -> None:
+        if not re.fullmatch(r"\S+", self.image):
+            raise errors.InputError(
+                f"The image must be named, without spaces; got {self.image!r}. Set "
+                "--image, for example to REGISTRY/musicrl:1."
+            )
+        if not re.fullmatch(_LABEL, self.namespace):
+            raise errors.InputError(
+                "A namespace has up to 63 of a-z, 0-9 and -, and begins and ends with "
+                f"no -; got {self.namespace!r}. Change --namespace."
+            )
+        dotted = rf"(?=.{{1,63}}$){_LABEL}(\.{_LABEL})*"
+        for option in ("queue", "service_account"):
+            name = getattr(self, option)
+            if not re.fullmatch(dotted, name) and (name or option != "queue"):
+                raise errors.InputError(
+                    f"A {option} has up to 63 of a-z, 0-9, - and dots, and begins and "
+                    f"ends with a letter or digit; got {name!r}. Change --{option}."
+                )
 
     def slices(self) -> dict[str, tpu_topology.Topology]:
         """Returns the slice of each role.

@@ -12,6 +12,7 @@ NEEDED = (
     "gin",
     "musicrl_jax",
     "pyproject.toml",
+    "requirements-tpu.lock",
     "requirements.lock",
     "setup.cfg",
 )

@@ -7,15 +7,18 @@ and the same command watches it again.
 
 import dataclasses
 import pathlib
+import shlex
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from musicrl_jax.core import errors
 from musicrl_jax.runs import exit_codes, gcloud
 
-ACTIVE, ABSENT = "ACTIVE", "ABSENT"
-GONE = ("FAILED", "SUSPENDING", "SUSPENDED", "DELETING")
-UNREACHABLE = 5  # looks in a row without an answer, after which a slice is given up
+ACTIVE, ABSENT, DELETING = "ACTIVE", "ABSENT", "DELETING"
+GONE = ("FAILED", "SUSPENDING", "SUSPENDED")
+UNREACHABLE = 5  # failures of gcloud in a row, after which it is given up
+Answer = TypeVar("Answer")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,8 @@ class TpuVm:
       call: runs one of them; raises TemporaryError where it fails.
       limits: of tries and waits.
       report: is told, in a line, what happens.
+      log: given one, the slice is given back when the role is done, failed for good
+        or used up its tries; of the latter two, the log's end is added to this file.
       sleep: waits so many seconds.
       clock: seconds of a clock that only goes forward.
     """
@@ -57,6 +62,7 @@ class TpuVm:
     call: Callable[[list[str]], str]
     limits: Limits
     report: Callable[[str], None]
+    log: pathlib.Path | None = None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -65,7 +71,7 @@ class TpuVm:
 
         Raises:
           RoleFailed: the role ended in a way that another try would not mend.
-          TemporaryError: the tries or the wait for a slice are used up.
+          TemporaryError: the tries or the wait are used up, or gcloud fails.
         """
         for number in range(1, self.limits.tries + 1):
             self.report(f"try {number} of {self.limits.tries}")
@@ -75,38 +81,94 @@ class TpuVm:
                 code = self.watch()
             except Lost as error:
                 self.report(str(error))
+                self.sleep(self.limits.poll_seconds)
                 continue
             if code in exit_codes.HOPELESS:
-                raise RoleFailed(self.commands.role, code)
+                text = f"The {self.commands.role} ended with exit code {code}."
+                raise RoleFailed(f"{text} {self._leave()}", code)
             self.report(f"the {self.commands.role} ended with exit code {code}")
             if code == 0:
+                self._end_well()
                 return
         raise errors.TemporaryError(
-            f"All {self.limits.tries} tries are used up; slice {self.commands.name} "
-            "may still be there. The same command goes on; --delete gives it back."
+            f"All {self.limits.tries} tries are used up; the same command goes on. "
+            f"{self._leave()}"
         )
+
+    def _end_well(self) -> None:
+        if self.log is None:
+            self.report(self._costs())
+        else:
+            self.delete()
+
+    def _leave(self) -> str:
+        """Gives back what is to be given back; says where log and slice are."""
+        if self.log is None:
+            return f"Its log is {gcloud.LOG} on each worker. {self._costs()}"
+        try:
+            lines = self._persist(lambda: self.call(self.commands.log()))
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(lines)
+            kept = f"The end of its log is in {self.log}."
+        except (errors.TemporaryError, OSError) as error:
+            kept = f"Its log could not be fetched: {str(error).rstrip('.')}."
+        try:
+            self.delete()
+        except errors.TemporaryError as error:
+            return f"{kept} {error}"
+        return f"{kept} Slice {self.commands.name} was given back."
+
+    def _costs(self) -> str:
+        return (
+            f"Slice {self.commands.name} is not given back. While it is there it costs "
+            f"money; this gives it back: {shlex.join(self.commands.delete())}"
+        )
+
+    def _persist(self, action: Callable[[], Answer]) -> Answer:
+        """Does what may fail, again where it does: `UNREACHABLE` times in a row."""
+        for _ in range(UNREACHABLE - 1):
+            try:
+                return action()
+            except errors.TemporaryError as error:
+                self.report(str(error))
+                self.sleep(self.limits.poll_seconds)
+        return action()
+
+    def _insist(self, action: Callable[[], Answer]) -> Answer:
+        """Does what `_persist` does; an error says what costs money until when."""
+        try:
+            return self._persist(action)
+        except errors.TemporaryError as error:
+            raise errors.TemporaryError(
+                f"{error} That was failure {UNREACHABLE} in a row. {self._costs()}"
+            ) from error
 
     def acquire(self) -> None:
         """Returns when the slice is active; makes it anew where it was taken away.
 
         Raises:
-          TemporaryError: not within the wait, or it was refused.
+          TemporaryError: not within the wait, or gcloud fails again and again.
         """
         deadline = self.clock() + self.limits.wait_seconds
-        while (state := self.state()) != ACTIVE:
+        while (state := self._insist(self._ask)) != ACTIVE:
             if self.clock() > deadline:
                 raise errors.TemporaryError(
                     f"Slice {self.commands.name} was not to be had within "
                     f"{self.limits.wait_seconds:g} s; it is {state} and keeps its "
-                    "place in the queue. The same command goes on waiting; --delete "
-                    "gives the place back."
+                    f"place in the queue. The same command goes on. {self._costs()}"
                 )
-            self.report(f"slice {self.commands.name} is {state}")
-            if state == ABSENT:
-                self.call(self.commands.create())
-            elif state in GONE:
-                self.call(self.commands.delete())
             self.sleep(self.limits.poll_seconds)
+
+    def _ask(self) -> str:
+        """Returns the slice's state, after doing what that calls for."""
+        state = self.state()
+        if state != ACTIVE:
+            self.report(f"slice {self.commands.name} is {state}")
+        if state == ABSENT:
+            self.call(self.commands.create())
+        elif state in GONE:
+            self.call(self.commands.delete())
+        return state
 
     def state(self) -> str:
         """Returns the state of the slice's queued resource; `ABSENT` if there is none.
@@ -141,31 +203,43 @@ class TpuVm:
         Raises:
           Lost: the slice was taken away or does not answer.
         """
-        silent = 0
         while True:
             self.sleep(self.limits.poll_seconds)
             try:
-                state = self.state()
-                if state != ACTIVE:
-                    raise Lost(f"slice {self.commands.name} is {state}")
-                answers = self.call(self.commands.poll()).split()
-            except Lost:
-                raise
+                state, answers = self._persist(self._look)
             except errors.TemporaryError as error:
-                silent += 1
-                if silent < UNREACHABLE:
-                    continue
-                self.delete()
+                self._try_to_delete()
                 raise Lost(f"the workers do not answer: {error}") from error
-            silent = 0
+            if state != ACTIVE:
+                raise Lost(f"slice {self.commands.name} is {state}")
             if len(answers) >= self.commands.hosts and gcloud.RUNNING not in answers:
                 return exit_code(answers)
 
+    def _look(self) -> tuple[str, list[str]]:
+        """Returns the state of the slice and, if it is active, its workers' answers."""
+        state = self.state()
+        active = state == ACTIVE
+        return state, self.call(self.commands.poll()).split() if active else []
+
     def delete(self) -> None:
-        """Gives the slice back, whatever runs on it."""
-        if self.state() != ABSENT:
+        """Gives the slice back, whatever runs on it.
+
+        Raises:
+          TemporaryError: gcloud fails again and again; says what to do.
+        """
+        self._insist(self._delete_once)
+
+    def _delete_once(self) -> None:
+        if self.state() not in (ABSENT, DELETING):
             self.report(f"giving slice {self.commands.name} back")
             self.call(self.commands.delete())
+
+    def _try_to_delete(self) -> None:
+        """Gives the slice back if gcloud can; the next try meets what is left."""
+        try:
+            self.delete()
+        except errors.TemporaryError as error:
+            self.report(str(error))
 
 
 def exit_code(answers: list[str]) -> int:
@@ -182,9 +256,6 @@ class Lost(errors.TemporaryError):
 class RoleFailed(errors.MusicRLError):
     """The role ended for good; carries its exit code."""
 
-    def __init__(self, role: str, code: int) -> None:
-        super().__init__(
-            f"The {role} ended with exit code {code}; its log is {gcloud.LOG} on each "
-            "worker."
-        )
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
         self.exit_code = code

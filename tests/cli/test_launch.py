@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 
 import pytest
@@ -42,6 +43,22 @@ def test_every_engine_has_help(launch, engine):
     assert "--run_dir" in out
 
 
+@pytest.mark.parametrize(
+    ("engine", "more"),
+    [
+        (("gke",), GKE),
+        (("tpu_vm", "learner"), (*SLICE, "--dry_run")),
+    ],
+    ids=["gke", "tpu_vm"],
+)
+def test_the_longest_name_of_the_help_is_the_longest_that_is_taken(
+    launch, engine, more
+):
+    longest = int(re.findall(r"up to\s+(\d+)", launch(engine[0], "--help")[1])[0])
+    assert launch(*engine, *more, *RUN, "--name", "r" * longest)[0] == 0
+    assert launch(*engine, *more, *RUN, "--name", "r" * (longest + 1))[0] == 2
+
+
 def test_prints_a_manifest(launch):
     code, out, _ = launch("gke", *GKE, *RUN, "--role", "actor", "--actors", "7")
     assert code == 0
@@ -77,12 +94,43 @@ def test_a_dry_run_of_giving_back_deletes_only(launch):
     assert verbs == ["list", "delete"]
 
 
+@pytest.mark.parametrize(
+    "engine",
+    [("gke", *GKE), ("tpu_vm", "learner", *SLICE, "--dry_run")],
+    ids=["gke", "tpu_vm"],
+)
+def test_a_mesh_must_fit_the_learner_and_networks_must_be_there(launch, engine):
+    for binding, word in [
+        ("MeshConfig.tensor=3", "16 devices"),
+        ("RunConfig.networks='networks/none'", "networks/none"),
+        ("RunConfig.networks='none'", "networks of the checkout"),
+    ]:
+        code, out, lines = launch(*engine, *RUN, "--gin_param", binding)
+        assert (code, out, len(lines)) == (2, "", 1)
+        assert word in lines[0]
+    for binding in ("MeshConfig.tensor=4", "RunConfig.networks='/mnt/networks'"):
+        assert launch(*engine, *RUN, "--gin_param", binding)[0] == 0
+
+
+def test_networks_that_are_not_sent_are_refused_for_tpu_vms(launch):
+    binding = "RunConfig.networks='tests'"
+    assert launch("gke", *GKE, *RUN, "--gin_param", binding)[0] == 0
+    slices = ("tpu_vm", "learner", *SLICE, *RUN, "--dry_run")
+    assert launch(*slices, "--gin_param", binding)[0] == 2
+
+
+def test_a_mesh_is_checked_for_the_learner_alone(launch):
+    roles = ("--role", "actor", "--gin_param", "MeshConfig.tensor=3")
+    assert launch("gke", *GKE, *RUN, *roles)[0] == 0
+
+
 def test_a_slice_is_given_back_on_request(launch, tmp_path, monkeypatch):
     gcloud = tmp_path / "gcloud"
     gcloud.write_text(f"#!/bin/sh\necho run1 ACTIVE\necho $4 >> {tmp_path}/calls\n")
     gcloud.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert launch("tpu_vm", "learner", *SLICE, *RUN, "--delete")[0] == 0
+    gone = ("--gin_param", "RunConfig.networks='networks/none'")
+    assert launch("tpu_vm", "learner", *SLICE, *RUN, *gone, "--delete")[0] == 0
     assert (tmp_path / "calls").read_text().split() == ["list", "delete"]
 
 
@@ -94,6 +142,12 @@ def test_a_slice_is_given_back_on_request(launch, tmp_path, monkeypatch):
         (("gke", *GKE, *RUN, "--actor", "v5e:4x4"), "one host"),
         (("gke", *GKE, *RUN, "--role", "trainer"), "--role"),
         (("gke", *GKE, "--run_dir", "gs://b/r", "--gin_file", "OUTSIDE"), "checkout"),
+        (("gke", *GKE, *RUN, "--image", ""), "--image"),
+        (("gke", *GKE, "--run_dir", "gs://"), "'gs://'"),
+        (("gke", *GKE, *RUN, "--namespace", "Bad_NS"), "--namespace"),
+        (("gke", *GKE, *RUN, "--queue", "Bad Queue"), "--queue"),
+        (("tpu_vm", "learner", *SLICE, *RUN, "--zone", "", "--dry_run"), "--zone"),
+        (("tpu_vm", "learner", *SLICE, "--run_dir", "gs://"), "got gs://"),
         (("tpu_vm", "actor", *SLICE, *RUN, "--dry_run"), "one host"),
         (("tpu_vm", "learner", *SLICE, *RUN, "--tries", "0"), "--tries"),
         (("tpu_vm", "learner", *SLICE, *RUN, "--wait_seconds", "0"), "waits above 0"),

@@ -19,6 +19,7 @@ answer() { head -n 1 "$FAKE/$1"; sed -i 1d "$FAKE/$1"; }
 case "$*" in
   *"queued-resources list"*) answer states ;;
   *"echo absent"*) answer roles ;;
+  *"tail -n"*) echo "worker-0: the reason" ;;
 esac
 """
 RECORD = """#!/bin/sh
@@ -40,7 +41,8 @@ def fake(tmp_path, monkeypatch):
         "kubectl": RECORD.replace("$*", "$* < $(cat)"),
         "scontrol": RECORD + '[ "$1" != show ] || printf "node1\\nnode2\\n"\n',
         "srun": SRUN,
-        "sbatch": RECORD,
+        "sbatch": RECORD + 'case "$*" in *--parsable*) echo 61 ;; esac\n',
+        "scancel": RECORD,
         "musicrl": f'#!/bin/sh\nexec "{sys.executable}" -m musicrl_jax.cli.main "$@"\n',
     }.items():
         path = tmp_path / "bin" / name
@@ -127,6 +129,21 @@ def test_a_tpu_vm_without_a_shared_run_directory_is_not_asked_for(fake):
     assert "learner --run_dir /mnt/runs/1" in start
 
 
+def test_a_tpu_vm_whose_role_is_refused_is_given_back(fake, monkeypatch):
+    monkeypatch.chdir(fake)
+    (fake / "states").write_text("run1\tACTIVE\n" * 3)
+    (fake / "roles").write_text("absent\n2\n")
+    arguments = ["actor", "--name", "run1", "--zone", "zone-a", "--topology", "v5e:2x4"]
+    arguments += ["--run_dir", "gs://b/run1", "--gin_file", "musicrl_mulan"]
+    arguments += ["--poll_seconds", "0.01", "--delete_when_done"]
+    done = run("tpu_vm.sh", *arguments)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "run1_role.log. Slice run1 was given back" in last
+    assert (fake / "run1_role.log").read_text() == "worker-0: the reason\n"
+    assert "queued-resources delete run1 --force" in calls(fake)[-1]
+
+
 def test_gke_applies_what_was_rendered_and_nothing_that_was_refused(fake):
     stub = fake / "bin" / "musicrl"
     stub.write_text('#!/bin/sh\necho "$*"\nexit "${REFUSED:-0}"\n')
@@ -146,11 +163,36 @@ def test_slurm_submits_learner_and_actors(fake):
     assert calls(fake) == []
     done = run("slurm/submit.sh", "/shared/run1", "musicrl_mulan", "8", "--partition=p")
     assert done.returncode == 0
+    assert done.stdout == "Submitted batch job 61\n"
     assert calls(fake) == [
-        f"sbatch: {LAUNCH}/slurm/run.sbatch",
+        f"sbatch: --parsable {LAUNCH}/slurm/run.sbatch",
         f"sbatch: --array=0-7 --partition=p {LAUNCH}/slurm/actors.sbatch",
     ]
     assert run("slurm/submit.sh", "/shared/run1").returncode == 2
+
+
+@pytest.mark.parametrize("file", ["no_such_one", "pretrain_mulan", "BAD"])
+def test_slurm_gets_no_job_of_a_configuration_that_is_none(fake, file):
+    bad = fake / "bad.gin"
+    bad.write_text("include 'gin/runs/finetune.gin'\nLearnerConfig.stepz = 1\n")
+    file = str(bad) if file == "BAD" else file
+    done = run("slurm/submit.sh", "/shared/run1", file, "8")
+    assert (done.returncode, done.stdout, calls(fake)) == (2, "", [])
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_slurm_keeps_no_learner_whose_actors_it_refused(fake, cancelled):
+    refuses = 'case "$*" in *array*) exit 1 ;; *) echo "61;c1" ;; esac\n'
+    (fake / "bin" / "sbatch").write_text(RECORD + refuses)
+    if not cancelled:
+        (fake / "bin" / "scancel").write_text("#!/bin/sh\nexit 1\n")
+    done = run("slurm/submit.sh", "/shared/run1", "musicrl_mulan", "8")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert ("job 61 was cancelled" in line) == cancelled
+    assert ("scancel 61" in line) != cancelled
+    assert ("scancel: 61" in calls(fake)) == cancelled
 
 
 @pytest.mark.parametrize("actors", ["0", "abc", "-3", "2.5", "4x", "", "08"])

@@ -212,7 +212,11 @@ def test_names_of_pods_fit_a_host_name(apart):
     "fields",
     [
         *({"name": n} for n in ("", "Run", "run_1", "1run", "run-", "r" * 31)),
-        *({"run_dir": d} for d in ("", "runs/1", "/mnt/run", "http://x")),
+        *({"run_dir": d} for d in ("", "runs/1", "/mnt/run", "http://x", "gs://")),
+        *({"image": i} for i in ("", " ", "my image")),
+        *({"namespace": n} for n in ("", "Bad_NS", "a.b", "-a", "r" * 64)),
+        *({"queue": q} for q in ("Bad Queue", "q-", "q..r", "r" * 64)),
+        *({"service_account": a} for a in ("", "Me", "a b")),
         {"actors": 0},
         {"first_actor": 3},
         {"first_actor": -1, "apart": True},
@@ -224,6 +228,10 @@ def test_names_of_pods_fit_a_host_name(apart):
 def test_refuses_bad_parameters(fields):
     with pytest.raises(errors.InputError, match="got"):
         change(**fields)
+
+
+def test_takes_names_that_kubernetes_takes():
+    change(namespace="1-music", queue="tpu.v5e", service_account="trainer.music")
 
 
 @pytest.mark.parametrize("role", ["actor", "evaluator"])

@@ -1,103 +1,14 @@
 """A TPU VM's role through queueing, pre-emption and failure, without gcloud."""
 
 import os
-import pathlib
 import subprocess
-import tarfile
 import time
 
 import pytest
+from tpu_clouds import ARCHIVE, DONE, NEW, RUNS, Cloud, commands, machine
 
 from musicrl_jax.core import errors
-from musicrl_jax.planning import tpu_topology
-from musicrl_jax.runs import gcloud, gcloud_calls, packed_checkout, tpu_vm
-
-ARCHIVE = pathlib.Path("musicrl.tar.gz")
-NAME = "run1"
-
-
-def commands(topology="v5e:4x4", **fields):
-    return gcloud.Commands(
-        name=NAME,
-        zone="zone-a",
-        topology=tpu_topology.parse(topology),
-        role="learner",
-        arguments=("learner", "--run_dir", "gs://b/run1"),
-        **fields,
-    )
-
-
-class Cloud:
-    """Plays gcloud: queued resources that move on as looks go by.
-
-    Attributes:
-      plays: for each slice made, what the looks at it meet in turn: a state, or an
-        answer of the workers while it is active; the last one stays.
-      calls: the verb of each call.
-    """
-
-    def __init__(self, *plays):
-        self.plays = [list(play) for play in plays]
-        self.calls = []
-        self.exists = False
-        self.seconds = 0.0
-
-    def __call__(self, line):
-        assert line[:3] == ["gcloud", "compute", "tpus"]
-        verb = self.verb(line)
-        self.calls.append(verb)
-        if verb == "create":
-            assert not self.exists
-            self.exists = True
-        if verb == "delete":
-            self.exists = False
-            del self.plays[0]
-        if verb == "list":
-            return f"another\tACTIVE\n{NAME}\t{self.state()}\n" if self.exists else ""
-        if verb == "poll":
-            return self.answer()
-        return ""
-
-    @staticmethod
-    def verb(line):
-        if line[3:5] == ["tpu-vm", "ssh"]:
-            command = line[-3].removeprefix("--command=")
-            kinds = {"set -e": "install", "cd ~": "start", "if flock": "poll"}
-            return next(x for begin, x in kinds.items() if command.startswith(begin))
-        return line[4]
-
-    def state(self):
-        play = self.plays[0]
-        if play[0].isupper():
-            return play.pop(0) if len(play) > 1 else play[0]
-        return "ACTIVE"
-
-    def answer(self):
-        play = self.plays[0]
-        answer = play.pop(0) if len(play) > 1 else play[0]
-        if answer == "deaf":
-            raise errors.TemporaryError("no route")
-        return answer.replace(" ", "\n")
-
-    def sleep(self, seconds):
-        self.seconds += seconds
-
-
-def machine(cloud, said=None, **limits):
-    limits = {"tries": 3, "wait_seconds": 100.0, "poll_seconds": 10.0} | limits
-    return tpu_vm.TpuVm(
-        commands=commands(),
-        call=cloud,
-        limits=tpu_vm.Limits(**limits),
-        report=(said if said is not None else []).append,
-        sleep=cloud.sleep,
-        clock=lambda: cloud.seconds,
-    )
-
-
-NEW = "absent absent absent absent"
-RUNS = "running running running running"
-DONE = "0 0 0 0"
+from musicrl_jax.runs import gcloud_calls, tpu_vm
 
 
 def test_waits_installs_starts_and_watches():
@@ -273,27 +184,3 @@ def test_a_failed_call_says_its_last_words():
         gcloud_calls.call(["sleep", "9"], timeout_seconds=0.05)
     with pytest.raises(errors.InputError, match="Google Cloud CLI"):
         gcloud_calls.call(["no-such-gcloud"])
-
-
-def test_packs_what_a_machine_needs(tmp_path):
-    for name in packed_checkout.NEEDED:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").touch()
-    (tmp_path / "gin" / "__pycache__").mkdir()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / "networks").mkdir()
-    archive = tmp_path / "a.tar.gz"
-    packed_checkout.pack(archive, tmp_path)
-    with tarfile.open(archive) as opened:
-        names = opened.getnames()
-    assert {"networks", *(f"{name}/file" for name in packed_checkout.NEEDED)} <= {
-        *names
-    }
-    assert not [name for name in names if ".venv" in name or "__pycache__" in name]
-
-
-def test_this_is_a_checkout_and_an_empty_folder_none(tmp_path):
-    checkout = packed_checkout.CHECKOUT
-    assert [n for n in packed_checkout.NEEDED if not (checkout / n).exists()] == []
-    with pytest.raises(errors.InputError, match=r"lacks LICENSE, README\.md"):
-        packed_checkout.pack(tmp_path / "a.tar.gz", tmp_path)
