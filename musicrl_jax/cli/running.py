@@ -54,6 +54,10 @@ def call(
         gin_param or (),
         {name: value for name, value in overrides.items() if value is not None},
     )
+    if entry.trains or command.startswith("bench_"):
+        from musicrl_jax.runs import kept_pages
+
+        kept_pages.keep()
     function = configurables.function(command)
     run_dir = str(getattr(resolved.config, "run_dir", ""))
     if command in (*ROLES, "finetune"):

@@ -23,7 +23,7 @@ from typing import Any
 
 import jax
 
-from musicrl_jax.runs import bench_work, kept_pages
+from musicrl_jax.runs import bench_work
 
 PEAKS = {
     "NVIDIA H100": 989e12,
@@ -48,7 +48,6 @@ def run(config: bench_work.BenchConfig) -> dict[str, Any]:
         "rewards": bench_work.rewards,
         "sync": bench_work.sync,
     }
-    kept_pages.keep()
     with compilations() as before:
         work = makers[config.part](config)
         first = _timed(work.call)

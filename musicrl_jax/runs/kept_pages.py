@@ -7,8 +7,6 @@ large arrays, so all threads share it. Other C libraries are left as they are.
 
 import ctypes
 
-import jax
-
 ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**33),
@@ -23,14 +21,15 @@ _LARGEST, _OLD_LARGEST = 2**31 - 1, 2**25
 
 
 def keep() -> bool:
-    """Makes this process do so, where its arrays live in its own memory.
+    """Makes this process do so; call it before JAX has threads.
+
+    They take arenas of their own for their first array and stay with them, so a call
+    after the first computation changes nothing for what JAX computes.
 
     Returns:
-      Whether it does: not with an accelerator, nor without glibc, nor with one that
-      takes no threshold above 32 MiB.
+      Whether the C library takes all of it: glibc does, but for old versions, whose
+      threshold ends at 32 MiB.
     """
-    if jax.default_backend() != "cpu":
-        return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):

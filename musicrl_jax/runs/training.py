@@ -21,7 +21,7 @@ from musicrl_jax.core import errors, sharding, writers
 from musicrl_jax.pretraining import config as config_lib
 from musicrl_jax.pretraining import fingerprint, loop, step
 from musicrl_jax.pretraining import objective as objective_lib
-from musicrl_jax.runs import directory_lock, kept_pages, sample_folder, tensorboard
+from musicrl_jax.runs import directory_lock, sample_folder, tensorboard
 
 DATA = "data.json"
 DONE = "done.json"
@@ -79,7 +79,6 @@ def train_with(
       Preempted: when stopped; the state is saved.
     """
     hooks, folder = hooks or loop.Hooks(), pathlib.Path(run_dir)
-    kept_pages.keep()
     with contextlib.ExitStack() as stack:
         stack.enter_context(directory_lock.only_one(folder, "pretrain"))
         best = _best(config, folder, hooks)

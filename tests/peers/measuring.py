@@ -57,6 +57,8 @@ def musicgen_decoder(**more):
 
 
 def one_thread():
+    """Comes first. Arrays keep their pages, ours and torch's, as in training runs."""
+    assert kept_pages.keep()
     torch.set_num_threads(1)
     torch.manual_seed(0)
 
@@ -68,10 +70,8 @@ def count(params):
 def measure(calls, repeats):
     """Times calls in turns; returns seconds of this process and of the clock.
 
-    Seconds of the process count where others use the machine. Freed arrays keep their
-    pages, ours and torch's, as in our training runs.
+    Seconds of the process count where others use the machine.
     """
-    assert kept_pages.keep()
     taken = {name: [] for name in calls}
     for call in calls.values():
         jax.block_until_ready(call())
