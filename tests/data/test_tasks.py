@@ -97,5 +97,5 @@ def test_impossible_readings_are_refused(fields):
 def test_without_its_packages_a_mixture_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "seqio", None)
     tasks._libraries.cache_clear()
-    with pytest.raises(errors.InputError, match=r"musicrl-jax\[data\]"):
+    with pytest.raises(errors.InputError, match="-r requirements-data"):
         read()

@@ -64,5 +64,5 @@ def test_process_that_goes_on_hides_what_it_does_again(tmp_path):
 
 def test_missing_package_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(errors.InputError, match=r"musicrl-jax\[tensorboard\]"):
+    with pytest.raises(errors.InputError, match=r"pip install -e '\.\[tensorboard\]'"):
         tensorboard.TensorBoardWriter(tmp_path)
