@@ -1,8 +1,9 @@
-"""Keeps the memory of freed arrays for the next ones, on CPUs.
+"""Keeps the memory of freed arrays in this process for the next ones.
 
 glibc otherwise gives every large array back to the kernel, which zeroes its pages anew
 for the next: a fifth of the time of a supervised step. Only glibc's main arena keeps
-large arrays, so all threads share it. Other C libraries are left as they are.
+large arrays, so all threads share it. Other C libraries are left as they are; with an
+accelerator only the host's copies are concerned.
 """
 
 import ctypes

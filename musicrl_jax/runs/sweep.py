@@ -95,13 +95,13 @@ class Records:
             return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            config = record["config"], int(record["code"])
+            config, record["code"] = record["config"], int(record["code"])
         except (KeyError, TypeError, ValueError) as error:
             raise errors.InputError(
                 f"The record of a trial must be JSON with config and code; {path} is "
                 "not. Remove it: the trial then goes on where it was."
             ) from error
-        if config[0] != trial.config:
+        if config != trial.config:
             raise errors.InputError(
                 f"The trials of one folder share all that does not vary; {path} was "
                 "run with other gin files or bindings. Choose another --out."

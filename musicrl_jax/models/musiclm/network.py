@@ -60,8 +60,18 @@ class MusicLM(nn.Module):
         conditioning: Int[Array, "b k"],
         offset: Int[Array, " b"],
     ) -> Float[Array, " q"]:
-        """Returns the mean negative log-likelihood of each position of a crop."""
-        return self.token_nats(self.states(previous, conditioning, offset), tokens)
+        """Returns the mean negative log-likelihood of each position of a crop.
+
+        It is that of the logits of `__call__`, which are never all in memory here.
+        """
+        states = self.states(previous, conditioning, offset)
+        features, heads = self._before_logits(states, tokens)
+        return losses.cross_entropy(
+            features.swapaxes(0, 1),
+            heads,
+            tokens.reshape(-1, tokens.shape[2]).T,
+            jnp.asarray(self.layout.valid_entries()),
+        )
 
     def states(
         self,
@@ -85,18 +95,6 @@ class MusicLM(nn.Module):
         logits = sharding.constrain(logits, None, "clips", None, None)
         valid = jnp.asarray(self.layout.valid_entries())[:, None, None]
         return jnp.where(valid, logits, losses.IMPOSSIBLE).transpose(1, 2, 0, 3)
-
-    def token_nats(
-        self, states: Float[Array, "b f d"], tokens: Int[Array, "b f q"]
-    ) -> Float[Array, " q"]:
-        """Returns the mean negative log-likelihood of each position, in nats."""
-        features, heads = self._before_logits(states, tokens)
-        return losses.cross_entropy(
-            features.swapaxes(0, 1),
-            heads,
-            tokens.reshape(-1, tokens.shape[2]).T,
-            jnp.asarray(self.layout.valid_entries()),
-        )
 
     def _before_logits(
         self, states: Float[Array, "b f d"], tokens: Int[Array, "b f q"]
