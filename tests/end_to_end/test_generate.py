@@ -138,8 +138,17 @@ def test_prompts_of_a_file_sound_the_same_in_any_batch(musicrl, networks, tmp_pa
             "a tango", "a slow waltz", "something else",
         ]  # fmt: skip
         made[size] = [soundfile.read(out / f"{n:03d}.wav")[0] for n in range(3)]
-    for one, other in zip(made[2], made[8], strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-3)
+    for number, one in enumerate(made[2]):
+        noise = [_noise_db(one, other) for other in made[8]]
+        # Products of other shapes are rounded otherwise, which may turn a fine token.
+        assert noise.pop(number) < -30
+        assert min(noise) > -10
+
+
+def _noise_db(one, other):
+    """Returns the power of the difference over that of the first, in decibels."""
+    power = np.mean(np.square(one - other)) / np.mean(np.square(one))
+    return 10 * np.log10(power + 1e-12)
 
 
 def test_the_papers_prompts_come_in_its_order():
