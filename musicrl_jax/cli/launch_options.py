@@ -67,12 +67,29 @@ def checked_files(
     config = bindings.resolve("RunConfig", paths, gin_param or (), overrides).config
     if chips:
         sharding.axis_sizes(config.mesh, chips)
-    _check_networks(config, sent=sent)
+    _check_paths(config, sent=sent)
     return tuple(found)
 
 
-def _check_networks(config: "run_config.RunConfig", *, sent: bool) -> None:
-    """Refuses a folder of networks that the machines would not have.
+def _check_paths(config: "run_config.RunConfig", *, sent: bool) -> None:
+    """Refuses networks, weights and captions that the machines would not have.
+
+    Raises:
+      InputError: see `_check_path`.
+    """
+    reward = config.reward
+    for name, value, folder in (
+        ("RunConfig.networks", config.networks, True),
+        ("RunConfig.policy", config.policy, False),
+        ("RunConfig.captions", config.captions, False),
+        ("RewardConfig.quality_weights", reward.quality_weights, False),
+        ("RewardConfig.preference_weights", reward.preference_weights, False),
+    ):
+        _check_path(name, value, folder=folder, sent=sent)
+
+
+def _check_path(name: str, value: str, *, folder: bool, sent: bool) -> None:
+    """Refuses a path that the machines would not have.
 
     An absolute path may be one of theirs; a relative one begins at their checkout.
 
@@ -81,16 +98,17 @@ def _check_networks(config: "run_config.RunConfig", *, sent: bool) -> None:
     """
     from musicrl_jax.runs import packed_checkout
 
-    folder = pathlib.PurePath(config.networks)
-    if not config.networks or folder.is_absolute():
+    path = pathlib.PurePath(value)
+    if not value or path.is_absolute():
         return
+    here = packed_checkout.CHECKOUT / path
+    there = here.is_dir() if folder else here.is_file()
     packed = (*packed_checkout.NEEDED, *packed_checkout.OPTIONAL)
-    there = (packed_checkout.CHECKOUT / folder).is_dir()
-    if not there or (sent and (folder.parts[:1] or ("",))[0] not in packed):
+    if not there or (sent and (path.parts[:1] or ("",))[0] not in packed):
         raise errors.InputError(
-            "A relative folder of networks must lie in the folder networks of the "
-            f"checkout, {packed_checkout.CHECKOUT}; got {config.networks!r}. Copy it "
-            "there, or set RunConfig.networks to a path that all machines have."
+            f"A relative {name} must be a {'folder' if folder else 'file'} in the "
+            f"folder networks of the checkout, {packed_checkout.CHECKOUT}; got "
+            f"{value!r}. Copy it there, or give a path that all machines have."
         )
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from musicrl_jax.core import errors
+
 
 class Mode(enum.StrEnum):
     """Which end of a metric is the better one."""
@@ -20,7 +22,16 @@ class At(enum.StrEnum):
     BEST = "best"
 
 
-Out = Annotated[str, typer.Option("--out", help="Folder of records, logs, table.")]
+def _named(folder: str) -> str:
+    if not folder.strip():
+        raise errors.InputError("--out must name a folder; got ''. Name one.")
+    return folder
+
+
+Out = Annotated[
+    str,
+    typer.Option("--out", help="Folder of records, logs, table.", callback=_named),
+]
 Vary = Annotated[
     list[str],
     typer.Option(

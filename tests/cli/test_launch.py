@@ -69,7 +69,7 @@ def test_prints_a_manifest(launch):
 
 
 def test_a_dry_run_prints_lines_that_a_shell_reads(launch):
-    odd = "RunConfig.captions='my captions; rm -rf $HOME.jsonl'"
+    odd = "RunConfig.captions='/my captions; rm -rf $HOME.jsonl'"
     code, out, _ = launch(
         "tpu_vm", "learner", *SLICE, *RUN, "--gin_param", odd, "--dry_run"
     )
@@ -99,16 +99,23 @@ def test_a_dry_run_of_giving_back_deletes_only(launch):
     [("gke", *GKE), ("tpu_vm", "learner", *SLICE, "--dry_run")],
     ids=["gke", "tpu_vm"],
 )
-def test_a_mesh_must_fit_the_learner_and_networks_must_be_there(launch, engine):
+def test_a_mesh_must_fit_the_learner_and_files_must_be_there(launch, engine):
     for binding, word in [
         ("MeshConfig.tensor=3", "16 devices"),
         ("RunConfig.networks='networks/none'", "networks/none"),
         ("RunConfig.networks='none'", "networks of the checkout"),
+        ("RunConfig.policy='r.safetensors'", "RunConfig.policy"),
+        ("RunConfig.captions='musicrl_jax'", "RunConfig.captions must be a file"),
+        ("RewardConfig.preference_weights='p.safetensors'", "preference_weights"),
     ]:
         code, out, lines = launch(*engine, *RUN, "--gin_param", binding)
         assert (code, out, len(lines)) == (2, "", 1)
         assert word in lines[0]
-    for binding in ("MeshConfig.tensor=4", "RunConfig.networks='/mnt/networks'"):
+    for binding in (
+        "MeshConfig.tensor=4",
+        "RunConfig.networks='/mnt/networks'",
+        "RunConfig.policy='/mnt/r.safetensors'",
+    ):
         assert launch(*engine, *RUN, "--gin_param", binding)[0] == 0
 
 

@@ -110,6 +110,7 @@ def test_another_base_is_refused(musicrl, tmp_path):
         ((*WEIGHTS, "--command", "echo 'x"), "--command"),
         ((*WEIGHTS, "--task", "demo"), "--task"),
         ((*WEIGHTS, "--parallel", "0"), "--parallel"),
+        ((*WEIGHTS, "--out", ""), "--out"),
         ((), "--vary"),
     ],
 )
