@@ -1,8 +1,9 @@
 """The user-preference score: a reward model's score of tokens (paper, section 3.3).
 
 The paper's model learnt from clips of 20 s, so a clip of 30 s is scored on its first
-and on its last 20 s, and the two scores are averaged. Of shorter clips the first and
-the last two thirds are read.
+and on its last 20 s, and the two scores are averaged. A model that learnt from other
+lengths has windows of these; clips that are no longer are scored as a whole, as the
+model was judged.
 """
 
 import functools
@@ -18,7 +19,6 @@ from musicrl_jax.audio import windows
 from musicrl_jax.core import arrays
 from musicrl_jax.rewards import batches
 
-WINDOW_SECONDS = 20.0
 NAME = "user_preference"
 SIMULATED_NAME = "simulated_user_preference"
 
@@ -33,6 +33,11 @@ class PreferenceModel(Protocol):
     @property
     def frame_rate_hz(self) -> float:
         """Frames in a second of the clips."""
+        ...
+
+    @property
+    def clip_seconds(self) -> float:
+        """Length of the clips that it learnt from."""
         ...
 
     @property
@@ -51,7 +56,7 @@ class PreferenceModel(Protocol):
 
 
 class PreferenceReward:
-    """Mean of the scores of a clip's first and last window; any real number."""
+    """Mean of the scores of a clip's windows; any real number."""
 
     def __init__(
         self,
@@ -97,10 +102,12 @@ class PreferenceReward:
         return {"total": batches.scored(one, self._params, size, *read)}
 
 
-def first_last(frames: int, frame_rate_hz: float) -> tuple[slice, slice]:
-    """Returns the windows of a clip: 20 s of frames, or two thirds of the clip."""
-    share = WINDOW_SECONDS * frame_rate_hz / max(frames, 1)
-    return windows.first_last(frames, min(share, windows.FIRST_LAST_SHARE))
+def heard(frames: int, frame_rate_hz: float, seconds: float) -> tuple[slice, ...]:
+    """Returns the first and the last `seconds` of a clip, or all of it if shorter."""
+    size = max(1, round(seconds * frame_rate_hz))
+    if frames <= size:
+        return (slice(0, frames),)
+    return windows.first_last(frames, size / frames)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -110,8 +117,8 @@ def _score(
     tokens: Int[Array, "b f q"],
     conditioning: Int[Array, "b k"],
 ) -> Float[Array, " b"]:
-    """Returns the scores of both windows of each clip, averaged."""
-    parts = first_last(tokens.shape[1], model.frame_rate_hz)
+    """Returns the scores of the windows of each clip, averaged."""
+    parts = heard(tokens.shape[1], model.frame_rate_hz, model.clip_seconds)
     flat = jnp.concatenate([tokens[:, part] for part in parts])
     repeated = jnp.concatenate([conditioning] * len(parts))
     scores = model.score(params, flat, repeated).reshape(len(parts), -1)

@@ -106,7 +106,9 @@ def run(
         config.preferences, config.selection, networks, policy.layout
     )
     sizes = dataclasses.replace(
-        config.preference, simulated_users=pairs.facts.simulated
+        config.preference,
+        simulated_users=pairs.facts.simulated,
+        clip_seconds=pairs.frames(config.crop_seconds) / pairs.facts.frame_rate_hz,
     )
     model = adapter.make_model(sizes, policy.config, policy.layout)
     judge = make_judge(config, model, pairs)

@@ -19,6 +19,7 @@ class MeanToken:
     """A "model" whose score is the mean token plus the caption's number."""
 
     frame_rate_hz: float = RATE
+    clip_seconds: float = 20.0
     simulated: bool = False
 
     def score(self, params: Mapping, tokens, conditioning):
@@ -42,19 +43,27 @@ def numbered(frames, clips=1):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "first", "last"),
+    ("seconds", "learnt", "windows"),
     [
-        # 30 s: frames 0 to 199 and 100 to 299.
-        (30, 99.5, 199.5),
+        # 30 s of a model that learnt from 20: frames 0 to 199 and 100 to 299.
+        (30, 20, (99.5, 199.5)),
         # 50 s: frames 0 to 199 and 300 to 499; those between are not read.
-        (50, 99.5, 399.5),
-        # 6 s: frames 0 to 39 and 20 to 59.
-        (6, 19.5, 39.5),
+        (50, 20, (99.5, 399.5)),
+        # Clips of the length that it learnt from, and shorter ones, are heard whole.
+        (20, 20, (99.5,)),
+        (6, 20, (29.5,)),
+        (5, 5, (24.5,)),
+        # A model of 5 s hears the ends of longer clips.
+        (6, 5, (24.5, 34.5)),
+        (30, 5, (24.5, 274.5)),
     ],
 )
-def test_score_is_the_mean_of_first_and_last_window(seconds, first, last):
-    score = make_reward()(["abc"], None, numbered(round(seconds * RATE)))["total"]
-    np.testing.assert_allclose(score, [2 * (first + last) / 2 + 3], rtol=1e-6)
+def test_score_is_the_mean_of_windows_as_long_as_the_clips_learnt_from(
+    seconds, learnt, windows
+):
+    reward = make_reward(clip_seconds=float(learnt))
+    score = reward(["abc"], None, numbered(round(seconds * RATE)))["total"]
+    np.testing.assert_allclose(score, [2 * np.mean(windows) + 3], rtol=1e-6)
     assert score.dtype == np.float32
 
 

@@ -9,6 +9,7 @@ import pytest
 from musicrl_jax.core import errors, writers
 from musicrl_jax.data import preference_choices
 from musicrl_jax.pretraining import loop
+from musicrl_jax.rewards import preference
 from musicrl_jax.runs import preference_pairs, pretrain_musiclm, pretrain_preference
 from tests.runs import preference_data
 
@@ -45,6 +46,28 @@ def test_a_simulated_set_is_learnt_and_called_so_everywhere(tmp_path):
     model, _ = pretrain_preference.load(tmp_path / "run.safetensors")
     assert model.simulated
     assert not config.preference.simulated_users
+
+
+def test_the_reward_scores_clips_as_the_reported_figures_do(tmp_path):
+    config = preference_data.settings(tmp_path)
+    figures = pretrain_preference.run(config)
+    model, params = pretrain_preference.load(tmp_path / "run.safetensors")
+    assert model.clip_seconds == preference_data.FRAMES / model.frame_rate_hz
+    pairs = preference_pairs.read(
+        config.preferences, config.selection, tmp_path / "networks", model.layout
+    )
+    reward = preference.PreferenceReward(
+        model=model,
+        params=params,
+        condition=lambda texts: np.stack([pairs.conditioning[text] for text in texts]),
+    )
+    asked = pairs.selection.held_out
+    margin = np.subtract(*(
+        reward(asked.captions, None, pairs.tokens[rows].astype(np.int32))["total"]
+        for rows in (asked.preferred, asked.other)
+    ))  # fmt: skip
+    nats = np.mean(np.log1p(np.exp(-margin)))
+    assert nats == pytest.approx(figures["simulated/held_out/nll"], rel=1e-4)
 
 
 @pytest.mark.slow

@@ -35,6 +35,11 @@ class PreferenceModel:
         return self.layout.frame_rate_hz
 
     @property
+    def clip_seconds(self) -> float:
+        """Length of the clips that it was trained on."""
+        return self.config.clip_seconds
+
+    @property
     def simulated(self) -> bool:
         """Whether it was trained on simulated users."""
         return self.config.simulated_users

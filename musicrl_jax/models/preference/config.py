@@ -20,6 +20,8 @@ class PreferenceConfig:
       deviation_weight: of the heads' standard deviation, which the mean is lowered by.
       dropout: share of pooled features left out in training.
       use_text: whether the caption is read; without it all clips have one prefix.
+      clip_seconds: length of the clips that it learnt from, which rewards score longer
+        clips in windows of; the training run sets it.
       simulated_users: the choices it was trained on were made by a program; the
         training run sets it.
     """
@@ -30,6 +32,7 @@ class PreferenceConfig:
     deviation_weight: float = 0.0
     dropout: float = 0.1
     use_text: bool = True
+    clip_seconds: float = 20.0
     simulated_users: bool = False
 
     def __post_init__(self) -> None:
@@ -37,6 +40,11 @@ class PreferenceConfig:
             raise errors.InputError(
                 "PreferenceConfig needs hidden and heads of 1 or more and dropout in "
                 f"[0, 1); got {self.hidden}, {self.heads} and {self.dropout}."
+            )
+        if not self.clip_seconds > 0:
+            raise errors.InputError(
+                "PreferenceConfig.clip_seconds must be positive; got "
+                f"{self.clip_seconds}. The training run sets it."
             )
         if self.deviation_weight < 0 or (self.take_min and self.deviation_weight):
             raise errors.InputError(
