@@ -13,6 +13,7 @@ from musicrl_jax.data import manifest
 
 HELD_OUT = "held_out"
 NEW_COMBINATION = "held_out_combination"
+TRAIN = "train"
 PAPER = "paper"
 
 
@@ -92,6 +93,8 @@ def held_out_prompts(
 ) -> tuple[Prompt, ...]:
     """Chooses distinct captions of rows that were held out of all training.
 
+    Short captions can be those of training clips, too; they are left out.
+
     A third, where there are as many, comes from new attribute combinations, spread
     evenly, so that the first few are such a mixture too. Captions
     that name a `judged` attribute come first, and its values take turns, so that each
@@ -117,6 +120,18 @@ def held_out_prompts(
             "clips, or ask for fewer prompts."
         )
     return chosen
+
+
+def held_out_texts(rows: Sequence[manifest.ClipRow]) -> set[str]:
+    """Returns the captions of held-out rows that no row of training has."""
+    met = {_plain(text) for row in rows if row.split == TRAIN for text in row.captions}
+    return {
+        text
+        for row in rows
+        if row.split in (HELD_OUT, NEW_COMBINATION)
+        for text in row.captions
+        if _plain(text) not in met
+    }
 
 
 def write_prompts(path: pathlib.Path, prompts: Sequence[Prompt]) -> None:
@@ -167,8 +182,11 @@ def _of_split(
 ) -> list[Prompt]:
     """Returns a split's distinct captions, values of judged attributes taking turns."""
     by_text: dict[str, Prompt] = {}
+    texts = held_out_texts(rows)
     for row in rows:
         for caption in row.captions if row.split == split else ():
+            if caption not in texts:
+                continue
             named = named_attributes(caption, row.attributes, synonyms)
             by_text[caption] = Prompt(text=caption, attributes=named, origin=split)
     order = np.random.default_rng(seed).permutation(len(by_text))

@@ -4,7 +4,8 @@ Required: `PopulationJudgeConfig.policies` (`name=weights.safetensors`, two or m
 `.population` (the file in a set of `musicrl preferences`).
 Commonly overridden: `.prompts`, `.out`, `TraitConfig.seconds` (as in that set).
 
-Each model makes one clip for each of the same held-out prompts from the same keys.
+Each model makes one clip for each of the same held-out prompts from the same keys;
+prompts that training or the preference set had are left out.
 `population.json` holds who is preferred, `clips.jsonl` each clip's traits and taste.
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from musicrl_jax.core import errors, rng
+from musicrl_jax.data import captions, preference_rows, preferences
 from musicrl_jax.evaluation import population_votes, prompts
 from musicrl_jax.runs import output_folder, simulated_preferences, system, trait_clips
 from musicrl_jax.synthesis import simulated_users
@@ -37,7 +39,8 @@ class PopulationJudgeConfig:
       policies: `name=weights file` of each model; they are of one size.
       population: file of the population, of a set of `musicrl preferences`.
       out: folder to write.
-      prompts: held-out prompts, from the beginning of their file.
+      prompts: held-out prompts, from the beginning of their file; those that are
+        captions of training or of the population's preference set are left out.
       voters: users that compare each prompt's clips; their majority is one vote.
       clips: how clips are made and heard; as for the population.
       seed: of clips, users and choices.
@@ -141,14 +144,38 @@ def _split(policy: str) -> tuple[str, str]:
 
 
 def _texts(config: PopulationJudgeConfig) -> list[str]:
-    path = system.networks_directory(config.clips.networks) / system.HELD_OUT_PROMPTS
+    """Returns prompts that neither policies nor the preference model were trained on.
+
+    Raises:
+      InputError: where there are fewer than are asked for.
+    """
+    folder = system.networks_directory(config.clips.networks)
+    path = folder / system.HELD_OUT_PROMPTS
+    met = _met(folder, pathlib.Path(config.population).parent)
     found = prompts.read_prompts(path)
-    if len(found) < config.prompts:
+    new = [
+        prompt.text
+        for prompt in found
+        if preference_rows.normalised(prompt.text) not in met
+    ]
+    if len(new) < config.prompts:
         raise errors.InputError(
             f"PopulationJudgeConfig.prompts asks for {config.prompts}; {path} has "
-            f"{len(found)}. Ask for fewer."
+            f"{len(found)}, of which {len(found) - len(new)} are captions of training "
+            "or of the population's preference set. Ask for fewer."
         )
-    return [prompt.text for prompt in found[: config.prompts]]
+    return new[: config.prompts]
+
+
+def _met(networks: pathlib.Path, asked: pathlib.Path) -> set[str]:
+    """Returns the captions of the networks' training and of a preference set."""
+    met: list[str] = []
+    if (path := networks / system.TRAIN_CAPTIONS).exists():
+        file = captions.CaptionFile(path)
+        met += [file[number] for number in range(len(file))]
+    if (asked / preferences.PAIRS).exists():
+        met += [pair.caption for pair in preferences.read_preferences(asked).pairs]
+    return {preference_rows.normalised(text) for text in dict.fromkeys(met)}
 
 
 def _traits(

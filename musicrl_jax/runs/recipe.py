@@ -50,7 +50,7 @@ class RecipeConfig:
     networks: str = ""
     preferences: str = ""
     pairs: int = 8000
-    prompts: int = 200
+    prompts: int = 160
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -98,6 +98,4 @@ def _weights(folder: pathlib.Path, network: str) -> pathlib.Path:
 
 def _prompt_count(rows: tuple[manifest.ClipRow, ...]) -> int:
     """Returns how many distinct captions are held out, at most `HELD_OUT_PROMPTS`."""
-    splits = (prompts.HELD_OUT, prompts.NEW_COMBINATION)
-    texts = {text for row in rows if row.split in splits for text in row.captions}
-    return min(HELD_OUT_PROMPTS, len(texts))
+    return min(HELD_OUT_PROMPTS, len(prompts.held_out_texts(rows)))

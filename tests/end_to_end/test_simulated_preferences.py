@@ -10,7 +10,7 @@ import pytest
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors
 from musicrl_jax.data import captions, preferences
-from musicrl_jax.evaluation import result_files
+from musicrl_jax.evaluation import prompts, result_files
 from musicrl_jax.runs import (
     population,
     pretrain_musiclm,
@@ -171,9 +171,14 @@ def test_population_judges_models(networks, collected, other, tmp_path):
     (named,) = [one for one in result["policies"] if one["name"] == "other"]
     mean = np.mean([row["taste"] for row in rows if row["policy"] == "other"])
     assert named["taste"] == pytest.approx(mean, abs=1e-4)
-    with pytest.raises(errors.InputError, match="asks for 200"):
+    asked = {pair.caption for pair in preferences.read_preferences(out).pairs}
+    held_out = prompts.read_prompts(networks / system.HELD_OUT_PROMPTS)
+    new = [prompt.text for prompt in held_out if prompt.text not in asked]
+    assert [row["prompt"] for row in rows[:6]] == new[:6]
+    assert len(new) == len(held_out) - PAIRS // 2
+    with pytest.raises(errors.InputError, match="of which 3 are captions"):
         population.run(
-            dataclasses.replace(judge, prompts=200, out=str(tmp_path / "more"))
+            dataclasses.replace(judge, prompts=len(new) + 1, out=str(tmp_path / "more"))
         )
 
 

@@ -65,6 +65,17 @@ def test_choice_depends_on_the_seed_alone():
     assert chosen != prompts.held_out_prompts(ROWS, 20, seed=5)
 
 
+def test_captions_that_training_clips_have_too_are_no_prompts():
+    (row,) = make_rows("held_out", 1)
+    object.__setattr__(row, "captions", ("Tango!", "A tango in a hall"))
+    (met,) = make_rows("train", 1)
+    object.__setattr__(met, "captions", ("tango",))
+    chosen = prompts.held_out_prompts([row, met], 1, seed=0)
+    assert [prompt.text for prompt in chosen] == ["A tango in a hall"]
+    with pytest.raises(errors.InputError, match="have 1"):
+        prompts.held_out_prompts([row, met], 2, seed=0)
+
+
 def test_too_few_captions():
     with pytest.raises(errors.InputError, match="have 180"):
         prompts.held_out_prompts(ROWS, 181, seed=0)

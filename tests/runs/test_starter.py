@@ -8,7 +8,7 @@ import pytest
 
 from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import errors, writers
-from musicrl_jax.data import captions, manifest
+from musicrl_jax.data import captions, manifest, text
 from musicrl_jax.evaluation import prompts
 from musicrl_jax.runs import model_card, stages, starter, starter_assets, system
 
@@ -122,6 +122,14 @@ def test_assets_hold_training_captions_and_held_out_prompts(tmp_path, no_clips):
     judged = prompts.read_prompts(assets / system.HELD_OUT_PROMPTS)
     assert not {prompt.text for prompt in judged} & set(texts)
     assert {prompt.origin for prompt in judged} == {"held_out", "held_out_combination"}
+
+
+def test_no_prompt_of_the_shipped_starter_is_a_caption_of_its_training():
+    shipped = system.networks_directory("")
+    training = captions.CaptionFile(shipped / system.TRAIN_CAPTIONS)
+    known = {tuple(text.words_of(training[i])) for i in range(len(training))}
+    judged = prompts.read_prompts(shipped / system.HELD_OUT_PROMPTS)
+    assert not [one for one in judged if tuple(text.words_of(one.text)) in known]
 
 
 def test_the_card_says_what_was_measured(tmp_path, no_clips):
