@@ -51,17 +51,23 @@ def placed(
     kept: Iterable[votes.Vote],
     problems: list[items.Problem],
 ) -> list[PlacedVote]:
-    """Returns votes with their recordings; `problems` takes up those without."""
+    """Returns votes with their two recordings; `problems` takes up the others."""
     found = []
     for vote in kept:
         first, second = (_part(folder, clip) for clip in (vote.clip_a, vote.clip_b))
-        if first is not None and second is not None:
+        if first is None or second is None:
+            missing = (vote.clip_b if first else vote.clip_a).places
+            reason = f"there is no audio file {' or '.join(missing)}."
+        elif first == second:
+            reason = f"both clips are {first.path}; a vote is about two."
+        else:
             found.append(PlacedVote(vote=vote, first=first, second=second))
             continue
-        missing = (vote.clip_b if first else vote.clip_a).places
-        reason = f"there is no audio file {' or '.join(missing)}."
+        absent = first is None or second is None
         problems.append(
-            items.Problem(row=vote.row, name=vote.identity, reason=reason, absent=True)
+            items.Problem(
+                row=vote.row, name=vote.identity, reason=reason, absent=absent
+            )
         )
     return found
 

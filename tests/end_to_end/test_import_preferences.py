@@ -104,6 +104,22 @@ def test_own_votes_become_pairs_of_tokens(hearing, recordings, tmp_path):
         import_preferences.run(again)
 
 
+def test_a_clip_against_itself_is_skipped_and_listed(hearing, recordings, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "prompt,audio_a,audio_b,choice\na waltz,0.wav,1.wav,b\n"
+        "a waltz,2.wav,2.wav,a\na waltz,1.wav,2.wav,a\n"
+    )
+    summary = import_preferences.run(
+        config(hearing, recordings, tmp_path, own=str(path))
+    )
+    assert (summary["votes"], summary["skipped"]) == (2, 1)
+    (line,) = (tmp_path / "set.skipped.jsonl").read_text().splitlines()
+    problem = json.loads(line)
+    assert problem["row"] == 3
+    assert f"both clips are {recordings / '2.wav'}" in problem["reason"]
+
+
 def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     rows = [
         battle(0, 0, 1),
