@@ -67,7 +67,8 @@ class ImportPreferencesConfig:
       licence: of a data set that does not say it, or in place of what it says.
       licences: that may be used; none for all.
       min_seconds: that a user must have listened to both clips, where it is known.
-      seconds: of each recording that become tokens; shorter ones are left out.
+      seconds: of each recording that become tokens, at most what raters heard of it;
+        shorter ones are left out.
       batch_size: recordings that the networks take at a time.
       workers: recordings decoded at the same time.
       max_bad_share: of the rows, 0 to 1; with more broken ones nothing is written but
@@ -123,7 +124,8 @@ def run(
 
     Raises:
       InputError: for files or networks that cannot be used, a folder that has files or
-        cannot be written, too many bad rows, or no vote that is left.
+        cannot be written, too many bad rows, more seconds than raters heard, or no vote
+        that is left.
     """
     out = pathlib.Path(config.out)
     output_folder.check_own(out, "A preference set")
@@ -137,7 +139,8 @@ def run(
     kept, dropped = usable_votes.filtered(
         found, licences=config.licences, min_seconds=config.min_seconds
     )
-    placed = usable_votes.placed(folder, kept, problems)
+    heard = usable_votes.heard(kept, config.seconds, problems)
+    placed = usable_votes.placed(folder, heard, problems)
     tokens = usable_votes.encoded(encoder, placed, problems, progress)
     items.write_problems(skipped, problems)
     good = [one for one in placed if {one.first, one.second} <= tokens.keys()]

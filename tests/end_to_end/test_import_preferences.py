@@ -164,9 +164,8 @@ def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     np.testing.assert_array_equal(found.tokens[1], alone[0])
 
 
-def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
-    survey = tmp_path / "survey.jsonl"
-    row = {
+def comparison(**fields):
+    return {
         "question-type": "Music Quality",
         "description": "a tango",
         "model-1": "x",
@@ -176,7 +175,12 @@ def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
         "track-2-id": 0,
         "track-2-begin": "00:00:00",
         "answer": 2,
-    }
+    } | fields
+
+
+def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
+    survey = tmp_path / "survey.jsonl"
+    row = comparison()
     survey.write_text(json.dumps(row) + "\n")
     import_preferences.run(
         config(hearing, recordings, tmp_path, aime=str(survey), licence="CC0-1.0")
@@ -194,6 +198,24 @@ def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
     assert not bad
     np.testing.assert_array_equal(found.tokens, np.stack([tokens[p] for p in parts]))
     assert (found.tokens[0] != found.tokens[1]).any()
+
+
+def test_no_more_is_used_than_raters_heard(hearing, recordings, tmp_path):
+    survey = tmp_path / "survey.jsonl"
+    ends = ("00:00:02", "00:00:02", "00:00:01.5")
+    rows = [
+        comparison() | {"track-1-end": end, "track-2-end": "00:00:01"} for end in ends
+    ]
+    survey.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = config(hearing, recordings, tmp_path, aime=str(survey))
+    longer = dataclasses.replace(settings, seconds=1.5)
+    with pytest.raises(errors.InputError, match=r"parts of 1 s.* --seconds 1\.$"):
+        import_preferences.run(longer)
+    summary = import_preferences.run(settings)
+    assert (summary["votes"], summary["skipped"]) == (2, 1)
+    (line,) = (tmp_path / "set.skipped.jsonl").read_text().splitlines()
+    assert json.loads(line)["row"] == 3
+    assert "heard 0.5 s; 1 are used" in json.loads(line)["reason"]
 
 
 def test_only_allowed_licences_are_used(hearing, recordings, tmp_path):

@@ -78,6 +78,7 @@ Music Quality,jazz,Udio,42,00:00:00,00:00:10,Suno v3,77,01:00:05,01:00:15,2
 Text Alignment,rock,Udio,1,00:00:00,00:00:10,Suno v3,2,00:00:00,00:00:10,1
 Music Quality,rock,Udio,1,00:00:00,00:00:10,Suno v3,2,00:00:00,00:00:10,0
 Music Quality,rock,Udio,1,53,00:00:10,Suno v3,2,00:00:00,00:00:10,1
+Music Quality,rock,Udio,1,00:00:53,00:00:10,Suno v3,2,00:00:00,00:00:10,1
 """
 
 
@@ -90,12 +91,15 @@ def test_aime(tmp_path):
     assert good[0].prompt == "newage, celtic"
     assert good[0].clip_a.begin_seconds == 53
     assert good[1].clip_b.begin_seconds == 3605
+    assert good[1].clip_b.end_seconds == 3615
+    assert [votes.part_seconds(vote) for vote in good] == [10.0, 10.0, 10.0]
     assert {"42", "0042", "000042"} <= set(good[1].clip_a.places)
     assert good[0].clip_b.model == "MusicGen Large"
     assert good[0].clip_a.listened_seconds is None
-    assert [one.row for one in problems] == [5, 6]
+    assert [one.row for one in problems] == [5, 6, 7]
     assert "answer" in problems[0].reason
-    assert "00:00:53" in problems[1].reason
+    assert "must look like" in problems[1].reason
+    assert "must end after second 53" in problems[2].reason
 
 
 CMI = {
