@@ -9,6 +9,7 @@ listed in `<out>.skipped.jsonl`. No data set comes with the package.
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -100,14 +101,15 @@ class ImportPreferencesConfig:
                 "Write one set for each."
             )
         for name in ("seconds", "batch_size", "workers"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise errors.InputError(
-                    f"ImportPreferencesConfig.{name} must be positive; got "
-                    f"{getattr(self, name)}."
+                    f"ImportPreferencesConfig.{name} must be positive and finite; got "
+                    f"{getattr(self, name)}. Pass --{name} with such a number."
                 )
-        if self.min_seconds < 0 or not 0 <= self.max_bad_share <= 1:
+        heard = 0 <= self.min_seconds < math.inf
+        if not heard or not 0 <= self.max_bad_share <= 1:
             raise errors.InputError(
-                "ImportPreferencesConfig needs min_seconds of 0 or more and a "
+                "ImportPreferencesConfig needs finite min_seconds of 0 or more and a "
                 f"max_bad_share from 0 to 1; got {self.min_seconds} and "
                 f"{self.max_bad_share}."
             )
