@@ -243,6 +243,14 @@ def test_too_many_broken_rows_leave_their_list(hearing, recordings, tmp_path):
     assert (tmp_path / "set.skipped.jsonl").read_text().count("\n") == 1
 
 
+@pytest.mark.parametrize("content", ["", "\n\n", "prompt,audio_a,audio_b,choice\n"])
+def test_an_empty_file_is_called_so(hearing, recordings, tmp_path, content):
+    path = tmp_path / "votes.csv"
+    path.write_text(content)
+    with pytest.raises(errors.InputError, match=r"votes\.csv must have rows; .* right"):
+        import_preferences.run(config(hearing, recordings, tmp_path, own=str(path)))
+
+
 def test_a_data_set_must_be_named(hearing, recordings, tmp_path):
     with pytest.raises(errors.InputError, match="got none"):
         import_preferences.run(config(hearing, recordings, tmp_path))

@@ -259,5 +259,11 @@ def test_broken_rows_are_problems_and_other_files_are_refused(tmp_path):
     found = list(records.read(path))
     assert found[0] == (1, {"a": 1})
     assert [one.row for one in found[1:]] == [3, 4, 5]
+    (tmp_path / "wide.jsonl").write_text('{"a": 1}', encoding="utf-16")
+    with pytest.raises(errors.InputError, match="must be UTF-8 text"):
+        list(records.read(tmp_path / "wide.jsonl"))
+    (tmp_path / "latin.csv").write_text("pr\xe9,a\nx,y\n", encoding="latin-1")
+    with pytest.raises(errors.InputError, match="begin with the names of columns; the"):
+        list(records.read(tmp_path / "latin.csv"))
     with pytest.raises(errors.InputError, match="read_parquet"):
         list(records.read(tmp_path / "rows.parquet"))
