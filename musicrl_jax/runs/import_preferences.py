@@ -198,7 +198,7 @@ def _read(
         if isinstance(vote, items.Problem):
             problems.append(vote)
         elif (first := found.setdefault(vote.identity, vote)) is not vote:
-            reason = f"row {first.row} has the same identity."
+            reason = f"row {first.row} has the same identity, {vote.identity}."
             problems.append(
                 items.Problem(row=vote.row, name=vote.identity, reason=reason)
             )

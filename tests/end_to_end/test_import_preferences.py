@@ -120,6 +120,24 @@ def test_a_clip_against_itself_is_skipped_and_listed(hearing, recordings, tmp_pa
     assert f"both clips are {recordings / '2.wav'}" in problem["reason"]
 
 
+def test_a_user_votes_once_on_two_clips(hearing, recordings, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "prompt,audio_a,audio_b,choice,user\n"
+        "a waltz,0.wav,1.wav,,ann\na waltz,0.wav,1.wav,b,ann\n"
+        "a waltz,0.wav,1.wav,b,ann\na waltz,1.wav,0.wav,b,ann\n"
+        "a waltz,0.wav,1.wav,b,bob\na tango,0.wav,1.wav,b,ann\n"
+        "a waltz,0.wav,1.wav,b,\na waltz,0.wav,1.wav,b,\n"
+    )
+    settings = config(hearing, recordings, tmp_path, own=str(path), max_bad_share=0.5)
+    summary = import_preferences.run(settings)
+    assert (summary["votes"], summary["skipped"]) == (5, 2)
+    assert summary["left_out"] == {"no choice": 1}
+    lines = (tmp_path / "set.skipped.jsonl").read_text().splitlines()
+    assert [json.loads(line)["row"] for line in lines] == [4, 5]
+    assert "row 3 has the same identity, ann on 'a waltz'" in lines[0]
+
+
 def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     rows = [
         battle(0, 0, 1),

@@ -161,6 +161,9 @@ def test_own_votes(tmp_path):
     assert [one.row for one in problems] == [5, 6]
     assert "got 'left'" in problems[0].reason
     assert "audio_b must name a file" in problems[1].reason
+    assert [vote.identity for vote in good] == [
+        "ann on 'a waltz': x/1.wav, x/2.wav", "3", "4",
+    ]  # fmt: skip
     lines = tmp_path / "votes.jsonl"
     row = {"prompt": "a waltz", "audio_a": "1.wav", "audio_b": "2.wav", "choice": "b"}
     lines.write_text(json.dumps(row) + "\n" + json.dumps({"prompt": "x"}) + "\n")
