@@ -87,6 +87,16 @@ def tastes(
     )
 
 
+def check_voters(population: simulated_users.Population, voters: int) -> None:
+    """Raises InputError where a population has fewer users than are to vote."""
+    users = len(population.weights)
+    if not 1 <= voters <= users:
+        raise errors.InputError(
+            f"Voters of a prompt must be among the {users} users; got {voters}. Set "
+            f"PopulationJudgeConfig.voters to {users} or fewer."
+        )
+
+
 def meet(
     population: simulated_users.Population,
     traits: Mapping[str, Float[np.ndarray, "prompts traits"]],
@@ -114,11 +124,7 @@ def meet(
             "A population compares two policies or more on the same two prompts or "
             f"more; got {len(names)} policies with {sorted(counts)} prompts."
         )
-    if not 1 <= voters <= users:
-        raise errors.InputError(
-            f"Voters of a prompt must be among the {users} users; got {voters}. Ask "
-            "fewer."
-        )
+    check_voters(population, voters)
     draw = np.random.default_rng([seed, 0]).random((min(counts), users))
     drawn = np.argsort(draw, axis=1)[:, :voters]
     random = np.random.default_rng([seed, 1])

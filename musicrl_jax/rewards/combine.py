@@ -76,7 +76,7 @@ class LinearReward:
         """Returns raw scores by part, a part's own parts as `part/name`, and "total".
 
         Raises:
-          InputError: where a part returns other than one number a clip.
+          InputError: see `checked`.
         """
         scores: dict[str, Float[np.ndarray, " b"]] = {}
         total = np.zeros(len(captions), np.float32)
@@ -84,13 +84,9 @@ class LinearReward:
             start = self._clock()
             own = part.reward(captions, waveform, tokens)
             self._seconds[f"reward/{part.name}"] = self._clock() - start
-            raw = _checked(part.name, own, len(captions))
-            scores[part.name] = raw
-            scores |= {
-                f"{part.name}/{name}": np.asarray(score, np.float32)
-                for name, score in own.items()
-                if name != "total"
-            }
+            found = checked(part.name, own, len(captions))
+            raw = scores[part.name] = found.pop("total")
+            scores |= {f"{part.name}/{name}": score for name, score in found.items()}
             if part.weight:  # a watched score that is not finite spoils no total
                 total += np.float32(part.weight * part.scale) * (
                     raw + np.float32(part.offset)
@@ -98,14 +94,44 @@ class LinearReward:
         return scores | {"total": total}
 
 
-def _checked(
-    name: str, scores: Mapping[str, object], clips: int
-) -> Float[np.ndarray, " b"]:
-    """Returns a part's "total" as float32, whatever dtype the part used."""
-    raw = np.asarray(scores.get("total"), np.float32)
-    if raw.shape != (clips,):
+def checked(
+    name: str, scores: object, clips: int
+) -> dict[str, Float[np.ndarray, " b"]]:
+    """Returns a reward's scores as float32, whatever dtype it used.
+
+    Args:
+      name: of the reward, for messages.
+      scores: what it returned.
+      clips: that it scored.
+
+    Raises:
+      InputError: where that is no mapping with "total", or a score is other than one
+        number a clip.
+    """
+    if not isinstance(scores, Mapping):
         raise errors.InputError(
-            f"Reward {name!r} must return under 'total' one number for each of {clips} "
-            f"clips; got shape {raw.shape} and keys {sorted(scores)}."
+            f"Reward {name!r} must return a mapping with 'total'; got "
+            f"{type(scores).__name__}. Return {{'total': scores}}."
         )
-    return raw
+    if "total" not in scores:
+        raise errors.InputError(
+            f"Reward {name!r} must return 'total'; got "
+            f"{', '.join(map(str, scores)) or 'nothing'}. Name its score so."
+        )
+    found = {}
+    for key, score in scores.items():
+        try:
+            array = np.asarray(score, np.float32)
+        except (TypeError, ValueError) as error:
+            raise errors.InputError(
+                f"Reward {name!r} must return numbers under {key!r}; "
+                f"{errors.reason(error)}. Return one for each clip."
+            ) from error
+        if array.shape != (clips,):
+            raise errors.InputError(
+                f"Reward {name!r} must return under {key!r} one number for each of "
+                f"{clips} clips; got shape {array.shape}. Return an array of shape "
+                f"({clips},)."
+            )
+        found[str(key)] = array
+    return found

@@ -7,6 +7,7 @@ Required: nothing. Commonly overridden (also --networks, --prompts, --seconds, -
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -45,10 +46,10 @@ class AdherenceConfig:
 
     def __post_init__(self) -> None:
         for name in ("prompts", "seconds", "temperature", "clips_per_call"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise errors.InputError(
-                    f"AdherenceConfig.{name} must be positive; got "
-                    f"{getattr(self, name)}."
+                    f"AdherenceConfig.{name} must be positive and finite; got "
+                    f"{getattr(self, name)}. Set it so."
                 )
 
 

@@ -1,6 +1,7 @@
 """What `musicrl bench` times: the parts of a run, with random weights and clips."""
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Callable
 
@@ -80,10 +81,11 @@ class BenchConfig:
     mesh: sharding.MeshConfig = dataclasses.field(default_factory=sharding.MeshConfig)
 
     def __post_init__(self) -> None:
-        if self.part not in PARTS or self.repeats < 1 or self.clip_seconds <= 0:
+        lasting = 0 < self.clip_seconds < math.inf
+        if self.part not in PARTS or self.repeats < 1 or not lasting:
             raise errors.InputError(
                 f"BenchConfig.part is one of {', '.join(PARTS)}, with repeats and "
-                f"clip_seconds above 0; got {self.part!r}, {self.repeats} and "
+                f"finite clip_seconds above 0; got {self.part!r}, {self.repeats} and "
                 f"{self.clip_seconds}."
             )
 

@@ -5,6 +5,7 @@
 
 import dataclasses
 import json
+import math
 import multiprocessing
 import pathlib
 from collections.abc import Callable, Iterator
@@ -40,10 +41,10 @@ class CorpusConfig:
 
     def __post_init__(self) -> None:
         for name in ("num_clips", "seconds", "sample_rate_hz", "workers"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise errors.InputError(
-                    f"CorpusConfig.{name} must be positive; got {getattr(self, name)}. "
-                    "Set a larger one."
+                    f"CorpusConfig.{name} must be positive and finite; got "
+                    f"{getattr(self, name)}. Set another."
                 )
         if self.seed < 0:
             raise errors.InputError(

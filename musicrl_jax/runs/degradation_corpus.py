@@ -11,6 +11,7 @@ all recordings outside split "train" are held out. `run` goes on where it was st
 
 import dataclasses
 import json
+import math
 import pathlib
 import zlib
 from collections.abc import Callable, Iterator
@@ -57,10 +58,12 @@ class DegradationCorpusConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.versions < 1 or self.seconds <= 0 or self.sample_rate_hz < 1:
+        lasting = 0 < self.seconds < math.inf
+        if not lasting or min(self.versions, self.sample_rate_hz) < 1:
             raise errors.InputError(
-                "DegradationCorpusConfig needs versions, seconds and sample_rate_hz "
-                f"above 0; got {self.versions}, {self.seconds}, {self.sample_rate_hz}."
+                "DegradationCorpusConfig needs versions, finite seconds and "
+                f"sample_rate_hz above 0; got {self.versions}, {self.seconds} and "
+                f"{self.sample_rate_hz}. Change them."
             )
         if self.seed < 0:
             raise errors.InputError(

@@ -9,6 +9,7 @@ infinitely many clips where there are enough for that, and its raw value never.
 
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,9 +57,9 @@ class DistanceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0 or self.most_clips < 1:
+        if not 0 < self.seconds < math.inf or self.most_clips < 1:
             raise errors.InputError(
-                "DistanceConfig needs seconds and most_clips above 0; got "
+                "DistanceConfig needs finite seconds and most_clips above 0; got "
                 f"{self.seconds} and {self.most_clips}."
             )
 

@@ -9,6 +9,7 @@ listed in `<out>.skipped.jsonl`. No data set comes with the package.
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -67,7 +68,8 @@ class ImportPreferencesConfig:
       licence: of a data set that does not say it, or in place of what it says.
       licences: that may be used; none for all.
       min_seconds: that a user must have listened to both clips, where it is known.
-      seconds: of each recording that become tokens; shorter ones are left out.
+      seconds: of each recording that become tokens, at most what raters heard of it;
+        shorter ones are left out.
       batch_size: recordings that the networks take at a time.
       workers: recordings decoded at the same time.
       max_bad_share: of the rows, 0 to 1; with more broken ones nothing is written but
@@ -99,14 +101,15 @@ class ImportPreferencesConfig:
                 "Write one set for each."
             )
         for name in ("seconds", "batch_size", "workers"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise errors.InputError(
-                    f"ImportPreferencesConfig.{name} must be positive; got "
-                    f"{getattr(self, name)}."
+                    f"ImportPreferencesConfig.{name} must be positive and finite; got "
+                    f"{getattr(self, name)}. Pass --{name} with such a number."
                 )
-        if self.min_seconds < 0 or not 0 <= self.max_bad_share <= 1:
+        heard = 0 <= self.min_seconds < math.inf
+        if not heard or not 0 <= self.max_bad_share <= 1:
             raise errors.InputError(
-                "ImportPreferencesConfig needs min_seconds of 0 or more and a "
+                "ImportPreferencesConfig needs finite min_seconds of 0 or more and a "
                 f"max_bad_share from 0 to 1; got {self.min_seconds} and "
                 f"{self.max_bad_share}."
             )
@@ -123,7 +126,8 @@ def run(
 
     Raises:
       InputError: for files or networks that cannot be used, a folder that has files or
-        cannot be written, too many bad rows, or no vote that is left.
+        cannot be written, too many bad rows, more seconds than raters heard, or no vote
+        that is left.
     """
     out = pathlib.Path(config.out)
     output_folder.check_own(out, "A preference set")
@@ -137,7 +141,8 @@ def run(
     kept, dropped = usable_votes.filtered(
         found, licences=config.licences, min_seconds=config.min_seconds
     )
-    placed = usable_votes.placed(folder, kept, problems)
+    heard = usable_votes.heard(kept, config.seconds, problems)
+    placed = usable_votes.placed(folder, heard, problems)
     tokens = usable_votes.encoded(encoder, placed, problems, progress)
     items.write_problems(skipped, problems)
     good = [one for one in placed if {one.first, one.second} <= tokens.keys()]
@@ -193,7 +198,7 @@ def _read(
         if isinstance(vote, items.Problem):
             problems.append(vote)
         elif (first := found.setdefault(vote.identity, vote)) is not vote:
-            reason = f"row {first.row} has the same identity."
+            reason = f"row {first.row} has the same identity, {vote.identity}."
             problems.append(
                 items.Problem(row=vote.row, name=vote.identity, reason=reason)
             )

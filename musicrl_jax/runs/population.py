@@ -81,11 +81,12 @@ def run(
 
     Raises:
       InputError: where files are missing or do not fit together, there are fewer
-        prompts than are asked for, or `out` has votes or cannot be written.
+        prompts or users than are asked for, or `out` has votes or cannot be written.
     """
     _check_output(pathlib.Path(config.out))
     population = simulated_users.read_population(pathlib.Path(config.population))
-    simulated_preferences.check_traits(population, config.clips.traits)
+    simulated_preferences.check_clips(population, config.clips)
+    population_votes.check_voters(population, config.voters)
     texts = _texts(config)
     traits = _traits(config, texts, progress)
     met = population_votes.meet(

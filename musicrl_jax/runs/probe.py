@@ -9,6 +9,7 @@ alone, which has as many tokens a second as the semantic ones, and as all levels
 
 import dataclasses
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -50,9 +51,9 @@ class ProbeConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.attributes or self.seconds <= 0:
+        if not self.attributes or not 0 < self.seconds < math.inf:
             raise errors.InputError(
-                "ProbeConfig needs attributes and positive seconds; got "
+                "ProbeConfig needs attributes and positive, finite seconds; got "
                 f"{self.attributes} and {self.seconds}."
             )
         if not 2 <= self.folds <= self.clips // 4:

@@ -46,6 +46,7 @@ class RewardConfig:
 
     def __post_init__(self) -> None:
         weights = (self.text_adherence, self.quality, self.preference, self.loudness)
+        own_rewards.check_names(self.extra)
         own = [own_rewards.parse(text).weight for text in self.extra]
         if not any((*weights, *own)):
             raise errors.InputError(

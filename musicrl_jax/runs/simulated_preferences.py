@@ -125,7 +125,7 @@ def _asked_before(
     if not config.population:
         return None
     population = simulated_users.read_population(pathlib.Path(config.population))
-    check_traits(population, config.clips.traits)
+    check_clips(population, config.clips)
     return population
 
 
@@ -143,16 +143,24 @@ def _new_population(
     users = dataclasses.replace(
         config.users, traits=traits, taste=tuple(weights[name] for name in traits)
     )
-    return simulated_population.settle(users, pairs.traits[0], pairs.traits[1])
+    made = simulated_population.settle(users, pairs.traits[0], pairs.traits[1])
+    return dataclasses.replace(made, seconds=config.clips.seconds)
 
 
-def check_traits(population: simulated_users.Population, traits: Sequence[str]) -> None:
-    """Raises InputError where a population judges by other traits than are measured."""
-    if population.traits != tuple(traits):
+def check_clips(
+    population: simulated_users.Population, clips: trait_clips.TraitConfig
+) -> None:
+    """Raises InputError where a population was made with other clips than these."""
+    if population.traits != clips.traits:
         raise errors.InputError(
             f"The population judges by {', '.join(population.traits)}; measured are "
-            f"{', '.join(traits)}. Set TraitConfig.quality_weights as it was for that "
-            "population."
+            f"{', '.join(clips.traits)}. Set TraitConfig.quality_weights as it was for "
+            "that population."
+        )
+    if population.seconds is not None and population.seconds != clips.seconds:
+        raise errors.InputError(
+            f"The population judges clips of {population.seconds:g} s, which it was "
+            f"made with; got {clips.seconds:g}. Pass --seconds {population.seconds:g}."
         )
 
 

@@ -1,6 +1,7 @@
 """Clips of policies, with the traits that a simulated population has opinions on."""
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Sequence
 
@@ -36,14 +37,15 @@ class TraitConfig:
 
     def __post_init__(self) -> None:
         for name in ("temperature", "clips_per_call"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise errors.InputError(
-                    f"TraitConfig.{name} must be positive; got {getattr(self, name)}."
+                    f"TraitConfig.{name} must be positive and finite; got "
+                    f"{getattr(self, name)}. Set it so."
                 )
-        if not self.seconds >= musicality.SHORTEST_SECONDS:
+        if not musicality.SHORTEST_SECONDS <= self.seconds < math.inf:
             raise errors.InputError(
                 f"TraitConfig.seconds must be {musicality.SHORTEST_SECONDS:g} or more, "
-                f"for musical qualities to show; got {self.seconds}."
+                f"and finite, for musical qualities to show; got {self.seconds}."
             )
 
     @property

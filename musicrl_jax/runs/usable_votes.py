@@ -2,13 +2,17 @@
 
 import collections
 import dataclasses
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from jaxtyping import UInt16
 
+from musicrl_jax.core import errors
 from musicrl_jax.data.readers import audio_folder, items, votes
 from musicrl_jax.runs import heard_parts
+
+_ROUNDING = 1e-3  # seconds; times of a data set may be rounded
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,22 +50,58 @@ def filtered(
     return kept, dict(dropped)
 
 
+def heard(
+    kept: Sequence[votes.Vote], seconds: float, problems: list[items.Problem]
+) -> list[votes.Vote]:
+    """Returns the votes whose raters heard so much; `problems` takes up the others.
+
+    Args:
+      kept: votes; where the length of their parts is not known they pass.
+      seconds: of each recording that are used.
+      problems: takes up votes on shorter parts.
+
+    Raises:
+      InputError: where most parts of known length are shorter.
+    """
+    lengths = [votes.part_seconds(vote) for vote in kept]
+    known = [length for length in lengths if length is not None]
+    if known and (most := statistics.median_low(known)) < seconds - _ROUNDING:
+        raise errors.InputError(
+            f"Raters heard parts of {most:g} s, and no more may be used; got "
+            f"{seconds:g}. Pass --seconds {most:g}."
+        )
+    found = []
+    for vote, length in zip(kept, lengths, strict=True):
+        if length is None or length >= seconds - _ROUNDING:
+            found.append(vote)
+            continue
+        reason = f"raters heard {length:g} s; {seconds:g} are used."
+        problems.append(items.Problem(row=vote.row, name=vote.identity, reason=reason))
+    return found
+
+
 def placed(
     folder: audio_folder.AudioFolder,
     kept: Iterable[votes.Vote],
     problems: list[items.Problem],
 ) -> list[PlacedVote]:
-    """Returns votes with their recordings; `problems` takes up those without."""
+    """Returns votes with their two recordings; `problems` takes up the others."""
     found = []
     for vote in kept:
         first, second = (_part(folder, clip) for clip in (vote.clip_a, vote.clip_b))
-        if first is not None and second is not None:
+        if first is None or second is None:
+            missing = (vote.clip_b if first else vote.clip_a).places
+            reason = f"there is no audio file {' or '.join(missing)}."
+        elif first == second:
+            reason = f"both clips are {first.path}; a vote is about two."
+        else:
             found.append(PlacedVote(vote=vote, first=first, second=second))
             continue
-        missing = (vote.clip_b if first else vote.clip_a).places
-        reason = f"there is no audio file {' or '.join(missing)}."
+        absent = first is None or second is None
         problems.append(
-            items.Problem(row=vote.row, name=vote.identity, reason=reason, absent=True)
+            items.Problem(
+                row=vote.row, name=vote.identity, reason=reason, absent=absent
+            )
         )
     return found
 

@@ -65,6 +65,7 @@ class Population:
       deviation: standard deviation over these; 1 where the trait was constant.
       temperature: of the noise; more is noisier.
       tie_margin: see `PopulationConfig`.
+      seconds: length of the clips that it was made with; None where it is not known.
     """
 
     traits: tuple[str, ...]
@@ -74,6 +75,7 @@ class Population:
     deviation: Float[np.ndarray, " traits"]
     temperature: float
     tie_margin: float = 0.0
+    seconds: float | None = None
 
     @property
     def digest(self) -> str:
@@ -147,6 +149,7 @@ def read_population(path: pathlib.Path) -> Population:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        seconds = found.get("seconds")
         population = Population(
             traits=tuple(found["traits"]),
             weights=np.asarray(found["weights"], np.float64),
@@ -155,9 +158,10 @@ def read_population(path: pathlib.Path) -> Population:
             deviation=np.asarray(found["deviation"], np.float64),
             temperature=float(found["temperature"]),
             tie_margin=float(found["tie_margin"]),
+            seconds=None if seconds is None else float(seconds),
         )
         digest = found["digest"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise errors.InputError(
             f"A simulated population is a JSON file; {path} is not: "
             f"{errors.reason(error)}. Pass the file that `musicrl preferences` wrote."
@@ -190,6 +194,7 @@ def _fields(population: Population) -> dict[str, object]:
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in vars(population).items()
+        if value is not None
     }
 
 

@@ -82,6 +82,28 @@ def test_mistakes_are_said_in_one_line_and_leave_nothing(
     assert files(tmp_path) == ["file", "half.json"]
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "votes --audio . --out set --aime no.csv --seconds",
+        "votes --audio . --out set --aime no.csv --min_seconds",
+        "preferences --out set --seconds",
+        "population --policy a=x --policy b=y --population x --seconds",
+        "adherence --seconds",
+        "distance --reference . --clips . --seconds",
+        "generate --prompt waltz --seconds",
+        "export x --out set --seconds",
+    ],
+)
+def test_lengths_are_finite(refused, tmp_path, monkeypatch, command, seconds):
+    monkeypatch.chdir(tmp_path)
+    line = refused(*command.split(), seconds)
+    assert "econds" in line
+    assert f"got {seconds}" in line
+    assert not files(tmp_path)
+
+
 def population(folder, *arguments):
     models = ("--policy", "base=a", "--policy", "tuned=b")
     return ("population", *models, "--population", str(folder / "x.json"), *arguments)

@@ -104,6 +104,40 @@ def test_own_votes_become_pairs_of_tokens(hearing, recordings, tmp_path):
         import_preferences.run(again)
 
 
+def test_a_clip_against_itself_is_skipped_and_listed(hearing, recordings, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "prompt,audio_a,audio_b,choice\na waltz,0.wav,1.wav,b\n"
+        "a waltz,2.wav,2.wav,a\na waltz,1.wav,2.wav,a\n"
+    )
+    summary = import_preferences.run(
+        config(hearing, recordings, tmp_path, own=str(path))
+    )
+    assert (summary["votes"], summary["skipped"]) == (2, 1)
+    (line,) = (tmp_path / "set.skipped.jsonl").read_text().splitlines()
+    problem = json.loads(line)
+    assert problem["row"] == 3
+    assert f"both clips are {recordings / '2.wav'}" in problem["reason"]
+
+
+def test_a_user_votes_once_on_two_clips(hearing, recordings, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "prompt,audio_a,audio_b,choice,user\n"
+        "a waltz,0.wav,1.wav,,ann\na waltz,0.wav,1.wav,b,ann\n"
+        "a waltz,0.wav,1.wav,b,ann\na waltz,1.wav,0.wav,b,ann\n"
+        "a waltz,0.wav,1.wav,b,bob\na tango,0.wav,1.wav,b,ann\n"
+        "a waltz,0.wav,1.wav,b,\na waltz,0.wav,1.wav,b,\n"
+    )
+    settings = config(hearing, recordings, tmp_path, own=str(path), max_bad_share=0.5)
+    summary = import_preferences.run(settings)
+    assert (summary["votes"], summary["skipped"]) == (5, 2)
+    assert summary["left_out"] == {"no choice": 1}
+    lines = (tmp_path / "set.skipped.jsonl").read_text().splitlines()
+    assert [json.loads(line)["row"] for line in lines] == [4, 5]
+    assert "row 3 has the same identity, ann on 'a waltz'" in lines[0]
+
+
 def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     rows = [
         battle(0, 0, 1),
@@ -148,9 +182,8 @@ def test_battles_become_pairs_of_tokens(hearing, recordings, tmp_path):
     np.testing.assert_array_equal(found.tokens[1], alone[0])
 
 
-def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
-    survey = tmp_path / "survey.jsonl"
-    row = {
+def comparison(**fields):
+    return {
         "question-type": "Music Quality",
         "description": "a tango",
         "model-1": "x",
@@ -160,7 +193,12 @@ def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
         "track-2-id": 0,
         "track-2-begin": "00:00:00",
         "answer": 2,
-    }
+    } | fields
+
+
+def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
+    survey = tmp_path / "survey.jsonl"
+    row = comparison()
     survey.write_text(json.dumps(row) + "\n")
     import_preferences.run(
         config(hearing, recordings, tmp_path, aime=str(survey), licence="CC0-1.0")
@@ -178,6 +216,24 @@ def test_parts_begin_where_they_were_heard(hearing, recordings, tmp_path):
     assert not bad
     np.testing.assert_array_equal(found.tokens, np.stack([tokens[p] for p in parts]))
     assert (found.tokens[0] != found.tokens[1]).any()
+
+
+def test_no_more_is_used_than_raters_heard(hearing, recordings, tmp_path):
+    survey = tmp_path / "survey.jsonl"
+    ends = ("00:00:02", "00:00:02", "00:00:01.5")
+    rows = [
+        comparison() | {"track-1-end": end, "track-2-end": "00:00:01"} for end in ends
+    ]
+    survey.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = config(hearing, recordings, tmp_path, aime=str(survey))
+    longer = dataclasses.replace(settings, seconds=1.5)
+    with pytest.raises(errors.InputError, match=r"parts of 1 s.* --seconds 1\.$"):
+        import_preferences.run(longer)
+    summary = import_preferences.run(settings)
+    assert (summary["votes"], summary["skipped"]) == (2, 1)
+    (line,) = (tmp_path / "set.skipped.jsonl").read_text().splitlines()
+    assert json.loads(line)["row"] == 3
+    assert "heard 0.5 s; 1 are used" in json.loads(line)["reason"]
 
 
 def test_only_allowed_licences_are_used(hearing, recordings, tmp_path):
@@ -203,6 +259,14 @@ def test_too_many_broken_rows_leave_their_list(hearing, recordings, tmp_path):
             config(hearing, recordings, tmp_path, music_arena=battles)
         )
     assert (tmp_path / "set.skipped.jsonl").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "prompt,audio_a,audio_b,choice\n"])
+def test_an_empty_file_is_called_so(hearing, recordings, tmp_path, content):
+    path = tmp_path / "votes.csv"
+    path.write_text(content)
+    with pytest.raises(errors.InputError, match=r"votes\.csv must have rows; .* right"):
+        import_preferences.run(config(hearing, recordings, tmp_path, own=str(path)))
 
 
 def test_a_data_set_must_be_named(hearing, recordings, tmp_path):

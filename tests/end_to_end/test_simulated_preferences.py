@@ -83,6 +83,7 @@ def test_hidden_taste_is_that_of_the_population_in_the_set(collected):
     out, summary = collected
     users = simulated_users.read_population(out / simulated_preferences.POPULATION)
     assert users.digest == summary["population"]
+    assert users.seconds == 1.2
     rows = tastes(out)
     assert [row["clip"] for row in rows] == list(range(2 * PAIRS))
     traits = np.array([[row[name] for name in users.traits] for row in rows])
@@ -180,6 +181,28 @@ def test_population_judges_models(networks, collected, other, tmp_path):
         population.run(
             dataclasses.replace(judge, prompts=len(new) + 1, out=str(tmp_path / "more"))
         )
+
+
+@pytest.mark.parametrize(
+    ("voters", "seconds", "words"),
+    [
+        (13, 1.2, "among the 12 users; got 13"),
+        (5, 2.0, r"clips of 1\.2 s.* got 2\. Pass --seconds 1\.2"),
+    ],
+)
+def test_what_a_population_cannot_judge_is_refused_before_clips_are_made(
+    networks, collected, tmp_path, voters, seconds, words
+):
+    out, _ = collected
+    judge = population.PopulationJudgeConfig(
+        policies=("base=none", "other=none"),  # files that would be missed next
+        population=str(out / simulated_preferences.POPULATION),
+        out=str(tmp_path / "judged"),
+        voters=voters,
+        clips=dataclasses.replace(config(networks, out).clips, seconds=seconds),
+    )
+    with pytest.raises(errors.InputError, match=words):
+        population.run(judge)
 
 
 def test_models_of_another_size_and_quality_unheard_are_refused(

@@ -93,8 +93,23 @@ def test_a_watched_score_that_is_not_finite_spoils_no_total():
     np.testing.assert_array_equal(scores["watched"], [np.nan, 1.0])
 
 
+class Bare:
+    def __call__(self, captions, waveform, tokens):
+        return np.zeros(2, np.float32)
+
+
 @pytest.mark.parametrize(
-    "bad", [Fixed(np.zeros(3)), Fixed(np.zeros((2, 1))), Fixed(1.0), Nameless()]
+    "bad",
+    [
+        Fixed(np.zeros(3)),
+        Fixed(np.zeros((2, 1))),
+        Fixed(1.0),
+        Fixed(["high", "low"]),
+        Fixed(np.zeros(2), scalar=3.0),
+        Fixed(np.zeros(2), some=np.zeros(1)),
+        Nameless(),
+        Bare(),
+    ],
 )
 def test_rejects_other_than_one_number_a_clip(bad):
     reward = combine.LinearReward([combine.Part(name="bad", reward=bad)])

@@ -1,5 +1,6 @@
 """Benchmarks run, and their arithmetic is right; how fast they are is not tested."""
 
+import dataclasses
 import itertools
 
 import jax
@@ -95,9 +96,11 @@ def test_mfu_is_useful_work_over_the_peak(monkeypatch):
     assert found["mfu"] == pytest.approx(1e8 / (1e9 * 2 * 0.5))
 
 
-def test_unknown_parts_are_refused():
+def test_unknown_parts_and_endless_clips_are_refused():
     with pytest.raises(errors.InputError, match="one of sample, update"):
         config("decode")
+    with pytest.raises(errors.InputError, match="'sample', 2 and nan"):
+        dataclasses.replace(config("sample"), clip_seconds=float("nan"))
 
 
 def test_flops_of_attention_count_what_a_place_may_see():

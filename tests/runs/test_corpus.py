@@ -80,7 +80,14 @@ def test_unusable_soundfonts_are_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"num_clips": 0}, {"seconds": 0.0}, {"workers": 0}, {"seed": -1}]
+    "fields",
+    [
+        {"num_clips": 0},
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"workers": 0},
+        {"seed": -1},
+    ],
 )
 def test_bad_configs_are_refused(tmp_path, fields):
     with pytest.raises(errors.InputError, match="CorpusConfig"):

@@ -122,7 +122,10 @@ def test_a_codecs_levels_are_faults(recordings, tmp_path):
         )
 
 
-@pytest.mark.parametrize("fields", [{"versions": 0}, {"seconds": 0.0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"versions": 0}, {"seconds": 0.0}, {"seconds": float("inf")}, {"seed": -1}],
+)
 def test_bad_configs_are_refused(tmp_path, fields):
     with pytest.raises(errors.InputError, match="DegradationCorpusConfig"):
         settings("manifest.jsonl", tmp_path, **fields)

@@ -117,6 +117,80 @@ def test_what_is_no_reward_is_refused_in_one_line(module, name, words):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", [*own_rewards.TAKEN, "Quiet"])
+def test_a_name_that_is_taken_is_refused_with_the_config(name):
+    extra = ("my_rewards:Quiet=0.5", f"other:{name}=0")
+    with pytest.raises(errors.InputError, match=f"{name} is taken"):
+        run_config.RewardConfig(extra=extra)
+
+
+FAULTS = """\
+import numpy as np
+
+
+class Divides:
+    def __call__(self, captions, waveform, tokens):
+        return {"total": self._scores()}
+
+    def _scores(self):
+        return np.ones(2) / [1, 2, 3]
+
+
+class Missing:
+    def __call__(self, captions, waveform, tokens):
+        import no_such_module
+
+
+class Bare:
+    def __call__(self, captions, waveform, tokens):
+        return np.zeros(2)
+
+
+class Scalar:
+    def __call__(self, captions, waveform, tokens):
+        return {"total": np.zeros(2), "scalar": 3.0}
+
+
+class Broken:
+    def __init__(self):
+        raise RuntimeError("no\\nweights")
+
+    def __call__(self, captions, waveform, tokens):
+        return {}
+"""
+
+
+def score_with(text):
+    (part,) = own_rewards.make_parts((text,), watch=True)
+    audio, tokens = np.zeros((2, 8), np.float32), np.zeros((2, 3, 1), np.int32)
+    return part.reward(["a", "b"], audio, tokens)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Divides", r"raised ValueError: operands.*my_rewards\.py, line 9"),
+        ("Missing", r"raised ModuleNotFoundError: .*my_rewards\.py, line 14"),
+        ("Bare", "must return a mapping with 'total'; got ndarray"),
+        ("Scalar", r"under 'scalar' one number for each of 2 clips; got shape \(\)"),
+        ("Broken", r"raised RuntimeError: no weights \(.*my_rewards\.py, line 29"),
+    ],
+)
+def test_its_faults_are_told_with_its_name(module, name, words):
+    module.write_text(FAULTS)
+    with pytest.raises(errors.InputError, match=words) as refused:
+        score_with(f"my_rewards:{name}=0")
+    assert f"my_rewards:{name}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_module_that_raises_is_refused(module):
+    module.write_text("size = 3\nraise RuntimeError('no sound card')\n")
+    words = r"RuntimeError: no sound card \(.*my_rewards\.py, line 2\)"
+    with pytest.raises(errors.InputError, match=words):
+        own_rewards.load(own_rewards.parse("my_rewards:Quiet"))
+
+
 def test_a_module_that_does_not_parse_is_refused(module):
     module.write_text("class Quiet(:")
     with pytest.raises(errors.InputError, match="my_rewards, which cannot be imported"):

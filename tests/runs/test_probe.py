@@ -164,3 +164,9 @@ def test_an_attribute_with_one_label_is_refused(corpus, tmp_path):
     )
     with pytest.raises(errors.InputError, match="two or more labels"):
         probe.run(config)
+
+
+@pytest.mark.parametrize("seconds", [0.0, float("nan"), float("inf")])
+def test_lengths_are_positive_and_finite(seconds):
+    with pytest.raises(errors.InputError, match=f"got .* and {seconds}"):
+        probe.ProbeConfig(manifest="m", networks="n", seconds=seconds)

@@ -150,13 +150,19 @@ def test_file_holds_the_same_population_and_says_simulated(tmp_path):
     np.testing.assert_array_equal(found.weights, population.weights)
     fields = json.loads(path.read_text())
     assert fields["simulated"] is True
+    assert "seconds" not in fields
+    timed = dataclasses.replace(population, seconds=12.5)
+    simulated_users.write_population(path, timed)
+    assert simulated_users.read_population(path).seconds == 12.5
+    assert timed.digest != population.digest
     fields["temperature"] *= 2
     path.write_text(json.dumps(fields))
     with pytest.raises(errors.InputError, match="as it was written"):
         simulated_users.read_population(path)
-    path.write_text("{}")
-    with pytest.raises(errors.InputError, match="is a JSON file"):
-        simulated_users.read_population(path)
+    for text in ("{}", "[]"):
+        path.write_text(text)
+        with pytest.raises(errors.InputError, match="is a JSON file"):
+            simulated_users.read_population(path)
 
 
 def test_same_seed_same_users_another_seed_others():

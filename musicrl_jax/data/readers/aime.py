@@ -58,10 +58,13 @@ def _clip(fields: votes.Fields, side: int) -> votes.Clip:
     identity = votes.text(fields, f"track-{side}-id").removesuffix(".0")
     if not identity.isdigit():
         raise ValueError(f"track-{side}-id must be a number; got {identity!r}.")
+    name = f"track-{side}-end"
+    end = votes.text(fields, name) if name in fields else ""
     padded = (identity.zfill(width) for width in _WIDTHS)
     return votes.Clip(
         places=tuple(dict.fromkeys((identity, str(int(identity)), *padded))),
         begin_seconds=_seconds(votes.text(fields, f"track-{side}-begin")),
+        end_seconds=_seconds(end) if end else None,
         model=votes.text(fields, f"model-{side}"),
     )
 

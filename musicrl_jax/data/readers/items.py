@@ -76,13 +76,18 @@ def check_share(
       listed: the file that lists the bad rows.
 
     Raises:
-      InputError: counts the rows and gives the first reason.
+      InputError: counts the rows and gives the first reason, or says that there are
+        none.
     """
     if good and len(bad) <= max_bad_share * (good + len(bad)):
         return
-    first = f"row {bad[0].row}: {bad[0].reason}" if bad else "there are no rows"
+    if not good and not bad:
+        raise errors.InputError(
+            f"{source} must have rows; there are no rows in it. Check that it is the "
+            "right one."
+        )
     raise errors.InputError(
         f"{source} has {good} good and {len(bad)} bad rows; at most "
-        f"{max_bad_share:.0%} may be bad. First: {first} Mend the rows that {listed} "
-        "lists, or allow a larger share."
+        f"{max_bad_share:.0%} may be bad. First: row {bad[0].row}: {bad[0].reason} "
+        f"Mend the rows that {listed} lists, or allow a larger share."
     )

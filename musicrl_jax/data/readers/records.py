@@ -17,12 +17,13 @@ def read(path: pathlib.Path) -> Iterator[Record | items.Problem]:
     """Yields the rows of a `.csv` or `.jsonl` file, or of a folder's `.json` files.
 
     Raises:
-      InputError: for a file of another kind, or no files in the folder.
+      InputError: for a file of another kind or encoding, or no files in the folder.
       OSError: where a file cannot be read.
     """
     if path.is_dir():
         yield from _folder(path)
     elif path.suffix.lower() == ".jsonl":
+        tables.check_encoding(path)
         with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             for row, line in enumerate(file, start=1):
                 if line.strip():
@@ -74,4 +75,10 @@ def _fields(row: int, name: str, content: str) -> Record | items.Problem:
 
 def _table(path: pathlib.Path) -> Iterator[Record | items.Problem]:
     header, found = tables.with_header(path, ())
+    first = None if header else next(tables.rows(path), None)
+    if isinstance(first, items.Problem):
+        raise errors.InputError(
+            f"{path} must begin with the names of columns; {first.reason[:-1]}. Save "
+            "it as UTF-8 text."
+        )
     yield from tables.parsed(found, lambda row: (row.row, row.named(header)))

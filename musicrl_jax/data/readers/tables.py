@@ -1,6 +1,7 @@
 """Tables as text, row by row: fields of many lines, and rows that are broken."""
 
 import ast
+import codecs
 import csv
 import dataclasses
 import pathlib
@@ -13,6 +14,8 @@ from musicrl_jax.data.readers import items
 _Parsed = TypeVar("_Parsed")
 DELIMITERS = (",", ";", "\t")
 _BYTE = range(0xDC80, 0xDD00)  # how "surrogateescape" writes what is not UTF-8
+_OTHER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # and so of UTF-32
+_HEAD = 4096  # bytes that tell whether a file is text
 _LONGEST_LIST = 20_000  # characters; Python's parser may fail on longer nonsense
 
 
@@ -56,8 +59,10 @@ def rows(
       quoted: whether quotation marks enclose cells; otherwise they are letters.
 
     Raises:
+      InputError: see `check_encoding`.
       OSError: where the file cannot be read.
     """
+    check_encoding(path)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
@@ -87,7 +92,7 @@ def with_header(
     written in other cases; their names are returned as in `needed`.
 
     Raises:
-      InputError: where a needed column is missing.
+      InputError: where a needed column is missing; see `check_encoding`, too.
       OSError: where the file cannot be read.
     """
     headers = {mark: _header(path, mark, needed) for mark in DELIMITERS}
@@ -136,6 +141,17 @@ def parsed(
             yield parse(row)
         except ValueError as error:
             yield items.Problem(row=row.row, name=row.cells[0], reason=str(error))
+
+
+def check_encoding(path: pathlib.Path) -> None:
+    """Raises InputError for UTF-16 and files that are no text; OSError as `rows`."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_OTHER_MARKS) or 4 * head.count(0) > len(head):
+        raise errors.InputError(
+            f"{path} must be UTF-8 text; it is UTF-16 or no text. Save it as UTF-8, or "
+            "correct the path."
+        )
 
 
 def broken(texts: Iterable[str]) -> bool:

@@ -20,14 +20,23 @@ class Clip:
       places: paths below the audio folder where the recording may be, the likeliest
         first; see `audio_folder.AudioFolder.find`.
       begin_seconds: where the part that was heard begins.
+      end_seconds: where it ends; None where that is not known.
       listened_seconds: how long it was played; None where that is not known.
       model: that made it; empty where that is not known.
     """
 
     places: tuple[str, ...]
     begin_seconds: float = 0.0
+    end_seconds: float | None = None
     listened_seconds: float | None = None
     model: str = ""
+
+    def __post_init__(self) -> None:
+        if self.end_seconds is not None and self.end_seconds <= self.begin_seconds:
+            raise ValueError(
+                f"a part must end after second {self.begin_seconds:g}, where it "
+                f"begins; got {self.end_seconds:g}."
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +88,16 @@ def listened_to_both(vote: Vote, min_seconds: float) -> bool:
     """
     times = (vote.clip_a.listened_seconds, vote.clip_b.listened_seconds)
     return all(time is None or time >= min_seconds for time in times)
+
+
+def part_seconds(vote: Vote) -> float | None:
+    """Returns how long the shorter of the two parts is; None where it is not known."""
+    known = [
+        clip.end_seconds - clip.begin_seconds
+        for clip in (vote.clip_a, vote.clip_b)
+        if clip.end_seconds is not None
+    ]
+    return min(known, default=None)
 
 
 def text(fields: Fields, *names: str) -> str:

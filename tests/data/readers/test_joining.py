@@ -188,7 +188,8 @@ def test_the_share_of_bad_rows_is_limited(good, bad, share, fails):
     if not fails:
         items.check_share("t.csv", good, problems, share, "t.skipped.jsonl")
         return
-    with pytest.raises(errors.InputError, match=f"{good} good and {bad} bad") as raised:
+    said = f"{good} good and {bad} bad" if good or bad else "t.csv must have rows"
+    with pytest.raises(errors.InputError, match=said) as raised:
         items.check_share("t.csv", good, problems, share, "t.skipped.jsonl")
     assert "\n" not in str(raised.value)
     assert ("row 7: broken." in str(raised.value)) == (bad > 0)

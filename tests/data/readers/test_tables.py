@@ -65,6 +65,13 @@ def test_rows_of_other_encodings_are_problems(tmp_path):
     assert good.cells == ("2", "ok")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_files_of_other_encodings_are_refused(tmp_path, encoding):
+    path = _write(tmp_path / "t.csv", "a,b\n1,2\n", encoding)
+    with pytest.raises(errors.InputError, match=r"t\.csv must be UTF-8 text"):
+        tables.with_header(path, ["a"])
+
+
 def test_quotation_marks_may_be_letters(tmp_path):
     path = _write(tmp_path / "t.tsv", 'a\tb\n7" mix\tx\n')
     found = tables.rows(path, delimiter="\t", quoted=False)

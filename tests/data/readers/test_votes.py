@@ -78,6 +78,7 @@ Music Quality,jazz,Udio,42,00:00:00,00:00:10,Suno v3,77,01:00:05,01:00:15,2
 Text Alignment,rock,Udio,1,00:00:00,00:00:10,Suno v3,2,00:00:00,00:00:10,1
 Music Quality,rock,Udio,1,00:00:00,00:00:10,Suno v3,2,00:00:00,00:00:10,0
 Music Quality,rock,Udio,1,53,00:00:10,Suno v3,2,00:00:00,00:00:10,1
+Music Quality,rock,Udio,1,00:00:53,00:00:10,Suno v3,2,00:00:00,00:00:10,1
 """
 
 
@@ -90,12 +91,15 @@ def test_aime(tmp_path):
     assert good[0].prompt == "newage, celtic"
     assert good[0].clip_a.begin_seconds == 53
     assert good[1].clip_b.begin_seconds == 3605
+    assert good[1].clip_b.end_seconds == 3615
+    assert [votes.part_seconds(vote) for vote in good] == [10.0, 10.0, 10.0]
     assert {"42", "0042", "000042"} <= set(good[1].clip_a.places)
     assert good[0].clip_b.model == "MusicGen Large"
     assert good[0].clip_a.listened_seconds is None
-    assert [one.row for one in problems] == [5, 6]
+    assert [one.row for one in problems] == [5, 6, 7]
     assert "answer" in problems[0].reason
-    assert "00:00:53" in problems[1].reason
+    assert "must look like" in problems[1].reason
+    assert "must end after second 53" in problems[2].reason
 
 
 CMI = {
@@ -157,6 +161,9 @@ def test_own_votes(tmp_path):
     assert [one.row for one in problems] == [5, 6]
     assert "got 'left'" in problems[0].reason
     assert "audio_b must name a file" in problems[1].reason
+    assert [vote.identity for vote in good] == [
+        "ann on 'a waltz': x/1.wav, x/2.wav", "3", "4",
+    ]  # fmt: skip
     lines = tmp_path / "votes.jsonl"
     row = {"prompt": "a waltz", "audio_a": "1.wav", "audio_b": "2.wav", "choice": "b"}
     lines.write_text(json.dumps(row) + "\n" + json.dumps({"prompt": "x"}) + "\n")
@@ -255,5 +262,11 @@ def test_broken_rows_are_problems_and_other_files_are_refused(tmp_path):
     found = list(records.read(path))
     assert found[0] == (1, {"a": 1})
     assert [one.row for one in found[1:]] == [3, 4, 5]
+    (tmp_path / "wide.jsonl").write_text('{"a": 1}', encoding="utf-16")
+    with pytest.raises(errors.InputError, match="must be UTF-8 text"):
+        list(records.read(tmp_path / "wide.jsonl"))
+    (tmp_path / "latin.csv").write_text("pr\xe9,a\nx,y\n", encoding="latin-1")
+    with pytest.raises(errors.InputError, match="begin with the names of columns; the"):
+        list(records.read(tmp_path / "latin.csv"))
     with pytest.raises(errors.InputError, match="read_parquet"):
         list(records.read(tmp_path / "rows.parquet"))
