@@ -46,8 +46,9 @@ def recipe(
     """Run a recipe of the paper: fine-tune, choose, ask, fine-tune again."""
     from musicrl_jax.cli import gin_files
     from musicrl_jax.runs import recipe as recipes
+    from musicrl_jax.runs import recipe_steps
 
-    config = recipes.RecipeConfig(
+    config = recipe_steps.RecipeConfig(
         name=name.value,
         run_dir=run_dir,
         starter=starter,

@@ -30,8 +30,10 @@ class Stage:
     Attributes:
       name: of the stage.
       output: the file that its run leaves.
-      settings: what the output depends on, besides the stages before; fit for JSON.
+      settings: what the output depends on, besides other stages; fit for JSON.
       run: makes the output.
+      after: names of the stages before that the output depends on, and through them
+        on what they depend on; None for the one before it.
       inputs: files from outside the chain that the output depends on, by names that
         stay the same where the files are moved.
     """
@@ -40,6 +42,7 @@ class Stage:
     output: pathlib.Path
     settings: Settings
     run: Callable[[], object]
+    after: Sequence[str] | None = None
     inputs: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
 
 
@@ -55,16 +58,17 @@ def run_chain(
 
     A stage's record says the seconds that the run took which finished it, the figures
     that it returned (if it did), a digest of its settings and of those of all stages
-    before it, and one of each of its inputs.
+    that it depends on, and one of each of its inputs. Chains that share stages may
+    share the records.
 
     Raises:
       InputError: where a finished stage was made with other settings or inputs, or a
         stage left no output.
     """
-    digest, done = "", []
+    digests, done = _digests(chain), []
     contents = functools.cache(_contents)
     for number, stage in enumerate(chain, start=1):
-        digest = _digest(digest, stage)
+        digest = digests[stage.name]
         record = records / f"{stage.name}.json"
         if record.is_file() and stage.output.exists():
             _check(record, digest)
@@ -98,9 +102,17 @@ def read_records(records: pathlib.Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _digest(before: str, stage: Stage) -> str:
-    text = json.dumps([before, stage.name, stage.settings], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _digests(chain: Sequence[Stage]) -> dict[str, str]:
+    """Returns what tells the settings of each stage and of all that it depends on."""
+    found: dict[str, str] = {}
+    last = ""
+    for stage in chain:
+        after = stage.after
+        before = last if after is None else " ".join(found[name] for name in after)
+        about = [before, stage.name, stage.settings]
+        text = json.dumps(about, sort_keys=True, default=str)
+        found[stage.name] = last = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
 
 
 def _contents(path: pathlib.Path) -> str:

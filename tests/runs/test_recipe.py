@@ -1,19 +1,24 @@
 """The steps of a recipe: their order, their commands, how they end and go on."""
 
+import contextlib
+import itertools
+import pathlib
+import re
 import sys
+import types
 
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import recipe
+from musicrl_jax.runs import recipe, recipe_steps
 
 
 def config(tmp_path, name="ru", **fields):
-    return recipe.RecipeConfig(name=name, run_dir=str(tmp_path / "run"), **fields)
+    return recipe_steps.RecipeConfig(name=name, run_dir=str(tmp_path / "run"), **fields)
 
 
 def names(settings):
-    return [step.name for step in recipe.steps(settings)]
+    return [step.name for step in recipe_steps.steps(settings)]
 
 
 def test_ru_follows_r_and_the_preference_model(tmp_path):
@@ -41,7 +46,7 @@ def test_each_recipe_has_what_it_needs(tmp_path, name, wanted):
 
 
 def test_all_compares_the_policies_with_the_base(tmp_path):
-    found = recipe.steps(config(tmp_path, "all", starter=True))
+    found = recipe_steps.steps(config(tmp_path, "all", starter=True))
     assert [step.name for step in found][-2:] == ["population", "report"]
     (words,) = found[-2].commands
     models = [x.split("=")[0] for x in words if "safetensors" in x]
@@ -52,13 +57,13 @@ def test_all_compares_the_policies_with_the_base(tmp_path):
 def test_people_are_not_asked_again_by_a_program(tmp_path):
     votes = tmp_path / "votes"
     votes.mkdir()
-    found = recipe.steps(config(tmp_path, "all", preferences=str(votes)))
+    found = recipe_steps.steps(config(tmp_path, "all", preferences=str(votes)))
     assert [step.name for step in found][-1] == "report"
     assert "population" not in [step.name for step in found]
     assert "--population" not in found[-1].commands[0]
-    (votes / recipe.POPULATION).touch()
-    found = recipe.steps(config(tmp_path, "all", preferences=str(votes)))
-    assert str(votes / recipe.POPULATION) in found[-2].commands[0]
+    (votes / recipe_steps.POPULATION).touch()
+    found = recipe_steps.steps(config(tmp_path, "all", preferences=str(votes)))
+    assert str(votes / recipe_steps.POPULATION) in found[-2].commands[0]
 
 
 def test_missing_inputs_are_refused_before_the_first_step(tmp_path, fake_commands):
@@ -74,7 +79,7 @@ def test_the_same_folder_in_another_spelling_goes_on(
 ):
     monkeypatch.chdir(tmp_path)
     for spelling, ran in (("run", ["r"]), ("run/", []), ("./run", [])):
-        same = recipe.RecipeConfig(name="r", run_dir=spelling)
+        same = recipe_steps.RecipeConfig(name="r", run_dir=spelling)
         assert recipe.run(same) == ran
 
 
@@ -82,7 +87,7 @@ def test_unknown_recipes_and_buckets_are_refused(tmp_path):
     with pytest.raises(errors.InputError, match="Recipes are r, u, ru"):
         config(tmp_path, "rlhf")
     with pytest.raises(errors.InputError, match="print_commands"):
-        recipe.RecipeConfig(name="r", run_dir="gs://bucket/r")
+        recipe_steps.RecipeConfig(name="r", run_dir="gs://bucket/r")
 
 
 @pytest.fixture
@@ -115,6 +120,41 @@ def test_a_finished_step_is_not_repeated(tmp_path, fake_commands):
     assert fake_commands.read_text().split() == ["finetune", "select"]
     assert recipe.run(config(tmp_path, "r")) == []
     assert recipe.run(config(tmp_path)) == ["preferences", "preference", "ru"]
+
+
+def test_recipes_share_a_folder_in_any_order(tmp_path, monkeypatch):
+    calls = []
+
+    def finished(command):
+        calls.append(command[3:])
+        if "--out" in command:
+            out = pathlib.Path(command[command.index("--out") + 1])
+            files = {"preferences": "pairs.jsonl", "population": "population.json"}
+            files["report"] = "report.html"
+            out = out / files[out.name] if out.name in files else out
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.touch()
+        process = types.SimpleNamespace(poll=lambda: 0, returncode=0)
+        return contextlib.nullcontext(process)
+
+    monkeypatch.setattr(recipe.subprocess, "Popen", finished)
+    nets = tmp_path / "nets"
+    nets.mkdir()
+    (nets / "musiclm.safetensors").touch()
+    every = recipe_steps.steps(config(tmp_path, "all"))
+    for number, order in enumerate(itertools.permutations(recipe_steps.RECIPES)):
+        calls.clear()
+        for name in order:
+            recipe.run(config(tmp_path / str(number), name, networks=str(nets)))
+        assert len(calls) == sum(len(step.commands) for step in every), order
+
+
+def test_a_step_follows_from_those_whose_files_it_reads(tmp_path):
+    for given in ("", str(tmp_path / "votes")):
+        for step in recipe_steps.steps(config(tmp_path, "all", preferences=given)):
+            words = " ".join(word for words in step.commands for word in words)
+            named = set(re.findall(f"{tmp_path}/run/([a-z]+)", words))
+            assert named - {step.name} == set(step.after), step.name
 
 
 def test_a_failed_step_is_tried_again_and_bad_input_is_not(tmp_path, fake_commands):

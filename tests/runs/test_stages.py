@@ -88,6 +88,19 @@ def test_other_settings_are_refused_and_so_is_what_follows_from_them(tmp_path):
         stages.run_chain(changed, tmp_path / "records")
 
 
+def test_a_stage_follows_only_from_those_that_it_names(tmp_path):
+    records = tmp_path / "records"
+    first, second, third = _chain(tmp_path, [])
+    apart = dataclasses.replace(second, after=())
+    assert stages.run_chain([apart], records) == ["stage_1"]
+    joined = dataclasses.replace(third, after=("stage_0", "stage_1"))
+    assert stages.run_chain([first, apart, joined], records) == ["stage_0", "stage_2"]
+    (records / "stage_0.json").unlink()
+    changed = dataclasses.replace(first, settings="ONE")
+    with pytest.raises(errors.InputError, match="Stage 'stage_2'"):
+        stages.run_chain([changed, apart, joined], records)
+
+
 def test_a_stage_that_leaves_nothing_is_an_error(tmp_path):
     stage = stages.Stage(
         name="empty", output=tmp_path / "none", settings={}, run=lambda: None
