@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 from musicrl_jax.core import errors
 from musicrl_jax.runs import (
+    directory_lock,
     network_files,
     recipe_inputs,
     recipe_steps,
@@ -44,7 +45,7 @@ def run(
 
     Raises:
       InputError: where the folder was begun with other settings, networks, preferences
-        or gin files, or a step refused its input.
+        or gin files, a step refused its input, or another recipe runs in the folder.
       TemporaryError: a step failed; the same command tries it again.
       Preempted: asked to stop; the same command goes on.
     """
@@ -55,7 +56,7 @@ def run(
             f"A recipe needs a folder; {folder} is a file. Set another --run_dir."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with stopping.StopRequest() as stop:
+    with directory_lock.only_one(folder, "recipe"), stopping.StopRequest() as stop:
         chain = [
             stages.Stage(
                 name=step.name,
@@ -63,6 +64,7 @@ def run(
                 settings=_settings(config, step),
                 run=_runner(step, stop),
                 after=step.after,
+                whole=step.whole,
                 inputs=recipe_inputs.of_step(
                     step.commands,
                     networks=config.networks,

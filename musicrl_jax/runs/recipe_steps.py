@@ -59,12 +59,15 @@ class Step:
       output: the file that the last command leaves, in the recipe's folder.
       commands: words after `musicrl`.
       after: names of the steps whose output the commands read.
+      whole: whether the output appears whole or not at all, and is not made again
+        where it is.
     """
 
     name: str
     output: str
     commands: tuple[tuple[str, ...], ...]
     after: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def steps(config: RecipeConfig) -> list[Step]:
@@ -121,7 +124,10 @@ class _Steps:
         words += ("--out", self._path("preferences"), *self._networks(), *self._seed())
         words += ("--captions", str(self._config.pairs))
         return Step(
-            name="preferences", output="preferences/pairs.jsonl", commands=(words,)
+            name="preferences",
+            output="preferences/pairs.jsonl",
+            commands=(words,),
+            whole=True,
         )
 
     def model(self) -> Step:
@@ -160,6 +166,7 @@ class _Steps:
             output="population/population.json",
             commands=(words,),
             after=(*self._asked(), *names),
+            whole=True,
         )
 
     def reported(self, names: Sequence[str], *, compared: bool) -> Step:

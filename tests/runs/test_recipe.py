@@ -10,7 +10,7 @@ import types
 import pytest
 
 from musicrl_jax.core import errors
-from musicrl_jax.runs import recipe, recipe_steps
+from musicrl_jax.runs import directory_lock, recipe, recipe_steps
 
 
 def config(tmp_path, name="ru", **fields):
@@ -104,6 +104,7 @@ def fake_commands(tmp_path, monkeypatch):
         "    out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])\n"
         "    out = out if out.suffix else out / 'pairs.jsonl'\n"
         "    out.parent.mkdir(parents=True, exist_ok=True); out.touch()\n"
+        "if (log.parent / f'end_{sys.argv[2]}').exists(): sys.exit(1)\n"
     )
     log = tmp_path / "log"
     started = recipe.subprocess.Popen
@@ -168,6 +169,34 @@ def test_a_failed_step_is_tried_again_and_bad_input_is_not(tmp_path, fake_comman
     (tmp_path / "refuse").touch()
     with pytest.raises(errors.InputError, match="`musicrl preferences` refused"):
         recipe.run(config(tmp_path))
+
+
+def test_a_set_that_lacks_its_record_is_not_collected_again(tmp_path, fake_commands):
+    (tmp_path / "end_preferences").touch()
+    for _ in range(2):
+        with pytest.raises(errors.TemporaryError, match="`musicrl preferences`"):
+            recipe.run(config(tmp_path, "u"))
+        (tmp_path / "run/preferences/pairs.jsonl").unlink()
+    with pytest.raises(errors.TemporaryError):
+        recipe.run(config(tmp_path, "u"))
+    assert recipe.run(config(tmp_path, "u")) == ["preference", "u"]
+    assert fake_commands.read_text().split()[3:] == ["pretrain", "finetune", "select"]
+
+
+def test_what_is_not_made_again_appears_whole(tmp_path):
+    """`musicrl preferences` and `musicrl population` refuse what they have written."""
+    found = recipe_steps.steps(config(tmp_path, "all"))
+    whole = [step.name for step in found if step.whole]
+    assert whole == ["preferences", "population"]
+
+
+def test_one_recipe_at_a_time_works_in_a_folder(tmp_path, fake_commands):
+    with (
+        directory_lock.only_one(tmp_path / "run", "recipe"),
+        pytest.raises(errors.InputError, match="One `musicrl recipe`"),
+    ):
+        recipe.run(config(tmp_path, "r"))
+    assert not fake_commands.exists()
 
 
 def test_other_settings_in_the_same_folder_are_refused(tmp_path, fake_commands):
