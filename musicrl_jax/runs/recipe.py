@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from musicrl_jax.core import errors
+from musicrl_jax.data import preference_choices
 from musicrl_jax.runs import (
     directory_lock,
     network_files,
@@ -36,20 +37,24 @@ GRACE_SECONDS = 120.0
 def run(
     config: recipe_steps.RecipeConfig,
     gin_files: recipe_inputs.GinFiles = recipe_inputs.no_gin_files,
+    selection: preference_choices.SelectionConfig | None = None,
 ) -> list[str]:
     """Runs what is missing; returns the names of the steps that ran.
 
     Args:
       config: of the recipe.
       gin_files: finds the experiments, whose contents each step's record keeps.
+      selection: which pairs of a given set its preference step uses; None for the
+        default.
 
     Raises:
-      InputError: where the folder was begun with other settings, networks, preferences
-        or gin files, a step refused its input, or another recipe runs in the folder.
+      InputError: where inputs cannot be used, the folder was begun with other
+        settings, networks, preferences or gin files, a step refused its input, or
+        another recipe runs in the folder.
       TemporaryError: a step failed; the same command tries it again.
       Preempted: asked to stop; the same command goes on.
     """
-    _check_inputs(config)
+    _check_inputs(config, selection or preference_choices.SelectionConfig())
     folder = pathlib.Path(config.run_dir)
     if folder.exists() and not folder.is_dir():
         raise errors.InputError(
@@ -95,7 +100,9 @@ def _settings(
     return {"commands": [x.replace(here, "RUN_DIR/") for x in words]}
 
 
-def _check_inputs(config: recipe_steps.RecipeConfig) -> None:
+def _check_inputs(
+    config: recipe_steps.RecipeConfig, selection: preference_choices.SelectionConfig
+) -> None:
     """Refuses what a later step would, before hours of work."""
     networks = network_files.directory(config.networks)
     if not (networks / network_files.MUSICLM).is_file():
@@ -109,6 +116,11 @@ def _check_inputs(config: recipe_steps.RecipeConfig) -> None:
             f"A preference set is a folder with pairs.jsonl; there is no {pairs}. "
             "Pass the folder of `musicrl votes` or `musicrl preferences`."
         )
+    if config.preferences:
+        # What the networks need is not loaded where no set is given.
+        from musicrl_jax.runs import preference_pairs
+
+        preference_pairs.check(config.preferences, selection, networks)
 
 
 def _runner(step: recipe_steps.Step, stop: Callable[[], bool]) -> Callable[[], None]:

@@ -4,13 +4,16 @@ import contextlib
 import itertools
 import pathlib
 import re
+import subprocess
 import sys
 import types
 
 import pytest
 
 from musicrl_jax.core import errors
+from musicrl_jax.data import preference_choices
 from musicrl_jax.runs import directory_lock, recipe, recipe_steps
+from tests.runs import preference_data
 
 
 def config(tmp_path, name="ru", **fields):
@@ -72,6 +75,47 @@ def test_missing_inputs_are_refused_before_the_first_step(tmp_path, fake_command
     with pytest.raises(errors.InputError, match="networks"):
         recipe.run(config(tmp_path, networks=str(tmp_path / "typo")))
     assert not fake_commands.exists()
+
+
+@pytest.mark.parametrize("name", ["ru", "joint"])
+def test_a_set_that_cannot_be_learned_from_is_refused_before_the_first_step(
+    tmp_path, fake_commands, name
+):
+    votes = preference_data.write_set(tmp_path / "votes")
+    nets = preference_data.write_networks(tmp_path / "nets")
+    rows = (votes / "pairs.jsonl").read_text()
+    given = config(tmp_path, name, preferences=str(votes), networks=str(nets))
+
+    def refused(text, said):
+        (votes / "pairs.jsonl").write_text(text)
+        with pytest.raises(errors.InputError, match=said):
+            recipe.run(given)
+
+    refused("", "it is empty")
+    refused(re.sub('"choice": "[ab]"', '"choice": "tie"', rows), "leave 0 and 0")
+    one = re.sub('"caption": "[^"]*"', '"caption": "calm"', rows)
+    refused(one, r"leave 400 and 0\. .* SelectionConfig\.exact_counts=\(380, 20\)")
+    assert not fake_commands.exists()
+    assert not (tmp_path / "run").exists()
+    by_count = preference_choices.SelectionConfig(exact_counts=(380, 20))
+    assert "preference" in recipe.run(given, selection=by_count)
+
+
+def test_looking_at_a_set_uses_no_device(tmp_path):
+    """The steps are processes of their own, and a device is held by one process."""
+    votes = preference_data.write_set(tmp_path / "votes")
+    nets = preference_data.write_networks(tmp_path / "nets")
+    program = (
+        "import pathlib, sys\n"
+        "from musicrl_jax.data import preference_choices\n"
+        "from musicrl_jax.runs import preference_pairs\n"
+        "from jax._src import xla_bridge\n"
+        "preference_pairs.check(sys.argv[1], preference_choices.SelectionConfig(),\n"
+        "    pathlib.Path(sys.argv[2]))\n"
+        "sys.exit(xla_bridge.backends_are_initialized())"
+    )
+    words = [sys.executable, "-c", program, str(votes), str(nets)]
+    assert subprocess.run(words, check=False).returncode == 0
 
 
 def test_the_same_folder_in_another_spelling_goes_on(
@@ -211,9 +255,9 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path, fake_commands):
 def test_changed_contents_in_the_same_folder_are_refused(
     tmp_path, fake_commands, changed
 ):
-    for name in ("votes/pairs.jsonl", "nets/musiclm.safetensors", "nets/a.safetensors"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("before")
+    preference_data.write_set(tmp_path / "votes")
+    preference_data.write_networks(tmp_path / "nets")
+    (tmp_path / "nets/a.safetensors").write_text("before")
     (tmp_path / "x.gin").write_text("before")
     given = config(
         tmp_path, "u", preferences=str(tmp_path / "votes"),
@@ -226,7 +270,8 @@ def test_changed_contents_in_the_same_folder_are_refused(
 
     assert recipe.run(given, gin_files) == ["preference", "u"]
     assert recipe.run(given, gin_files) == []
-    (tmp_path / changed).write_text("after")
+    with (tmp_path / changed).open("a") as file:
+        file.write("\n")
     name = changed.rpartition("/")[2]
     with pytest.raises(
         errors.InputError, match=f"'preference' .* contents of .*{name}"
