@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from musicrl_jax.core import errors
 from musicrl_jax.runs import network_files
@@ -24,6 +24,7 @@ class RecipeConfig:
       pairs: that a simulated population is asked about.
       prompts: held-out captions that the models of "all" are compared on.
       seed: of every step.
+      gin_params: bindings of steps, over their gin files, by the step's name.
     """
 
     name: str
@@ -34,6 +35,7 @@ class RecipeConfig:
     pairs: int = 8000
     prompts: int = 200
     seed: int = 0
+    gin_params: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.name not in RECIPES:
@@ -86,7 +88,13 @@ def steps(config: RecipeConfig) -> list[Step]:
         asked = made.population()
         found += [made.compared(wanted, asked)] if asked else []
         found.append(made.reported(wanted, compared=bool(asked)))
-    return found
+    return [with_params(step, config.gin_params.get(step.name, ())) for step in found]
+
+
+def with_params(step: Step, params: Sequence[str]) -> Step:
+    """Returns a step whose first command has further bindings."""
+    first, *others = step.commands
+    return dataclasses.replace(step, commands=((*first, *_params(params)), *others))
 
 
 class _Steps:
