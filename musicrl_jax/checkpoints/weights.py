@@ -153,7 +153,7 @@ def load_network(
       InputError: where the file is missing, damaged, of another kind, or of a version
         whose configuration `make` does not take.
     """
-    made = _made(path, network, make)
+    made = make_network(path, network, make)
     return made, load_weights(path, expected(made))
 
 
@@ -168,15 +168,19 @@ def check_network(
     Raises:
       InputError: see `load_network`.
     """
-    made = _made(path, network, make)
+    made = make_network(path, network, make)
     with _open(path) as file:
         _check_leaves(path, file, named_leaves(expected(made)))
 
 
-def _made(
+def make_network(
     path: str | pathlib.Path, network: str, make: Callable[[dict[str, Any]], Network]
 ) -> Network:
-    """Returns a network made from the configuration in `path`."""
+    """Returns a network made from the configuration in `path`, without parameters.
+
+    Raises:
+      InputError: where the file is missing, damaged or of another network.
+    """
     found, fields = read_config(path)
     if found != network:
         raise errors.InputError(

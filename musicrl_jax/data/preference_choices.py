@@ -104,9 +104,9 @@ def select(
     train, held_out = _split(used, config)
     if not train or not held_out:
         raise errors.InputError(
-            f"A preference set needs pairs to train on and to hold out; {len(pairs)} "
-            f"leave {len(train)} and {len(held_out)}. Collect more, with more "
-            "captions, or widen SelectionConfig."
+            f"A preference set needs pairs to train on and to hold out; {len(pairs)}, "
+            f"{len(used)} of them usable, leave {len(train)} and {len(held_out)}. "
+            f"{_remedy(len(used))}"
         )
     both = {_name(pair) for pair in train} & {_name(pair) for pair in held_out}
     left_out = collections.Counter(reason for reason in reasons if reason)
@@ -118,6 +118,17 @@ def select(
         **{f"left_out/{reason}": n for reason, n in sorted(left_out.items())},
     }
     return Selection(train=_choices(train), held_out=_choices(held_out), counts=counts)
+
+
+def _remedy(used: int) -> str:
+    """Returns what to do where a split by caption leaves one side empty."""
+    if used < 2:
+        return "Collect more choices, or widen SelectionConfig."
+    held_out = max(1, round(HELD_OUT_SHARE * used))
+    return (
+        "Collect more, with more captions, or split by count: set "
+        f"SelectionConfig.exact_counts=({used - held_out}, {held_out})."
+    )
 
 
 def _left_out(pair: preference_rows.Preference, config: SelectionConfig) -> str | None:

@@ -17,8 +17,8 @@ class EvaluatorConfig:
       clips_per_prompt: clips made for each prompt, each with a seed of its own; from 2
         on, `diversity` is measured: how far apart they are for MuLan.
       keep_audio: first prompts whose clips are kept in the run's `samples` folder.
-      keep_policies: measured policies that are kept for `musicrl select`: the newest
-        and those that its rule likes best; 0 keeps all.
+      keep_policies: measured policies that are kept for `musicrl select`: the newest,
+        then in turn the best by held-out rewards and by the total; 0 keeps all.
       smoothing: measurements in a row whose mean is tested for over-optimisation.
       stop_on_over_optimisation: end the run when a reward that is not trained falls
         while the trained one rises.

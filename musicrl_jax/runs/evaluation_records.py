@@ -1,6 +1,7 @@
 """What the evaluator leaves of each measurement: numbers, clips, the policy itself."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +28,7 @@ class EvaluationRecords:
       metrics: takes the means of each step.
       policy: the network whose weights are measured.
       facts: what holds for all measurements.
-      rule: which policies are worth keeping.
+      kl_budget: most nats per clip of a policy that is worth keeping.
       keep_policies: how many are kept; 0 keeps all.
       known: the evaluations of the run by step, those of earlier processes included.
     """
@@ -36,7 +37,7 @@ class EvaluationRecords:
     metrics: protocols.MetricWriter
     policy: musiclm.MusicLMPolicy
     facts: history.Facts
-    rule: policy_choice.Rule
+    kl_budget: float
     keep_policies: int
     known: dict[int, history.Evaluation]
 
@@ -88,7 +89,7 @@ class EvaluationRecords:
         kept = [e for e in evaluations if keys.policy_key(e.step) in present]
         if not self.keep_policies or len(kept) <= self.keep_policies:
             return
-        order = _by_worth(kept, evaluations, self.facts, self.rule)
+        order = _by_worth(kept, evaluations, self.facts, self.kl_budget)
         worth = {keys.policy_key(step) for step in order[: self.keep_policies]}
         for key in present - worth:
             self.store.delete(key)
@@ -98,19 +99,25 @@ def _by_worth(
     kept: Sequence[history.Evaluation],
     evaluations: Sequence[history.Evaluation],
     facts: history.Facts,
-    rule: policy_choice.Rule,
+    kl_budget: float,
 ) -> list[int]:
     """Returns the steps of kept policies: the newest, the best first, then the rest.
 
-    The rest are those beyond the budget or after the turn, the newest first.
+    `musicrl select` goes by held-out rewards, recipes by the total: the best by either
+    rule take turns. The rest are those beyond the budget or after the turn, the newest
+    first.
     """
-    _, scores = policy_choice.score(evaluations, facts, rule.score)
     flag = history.flag(evaluations, facts)
-    ranked = policy_choice.rank(evaluations, scores, rule, flag)
     newest_first = sorted((e.step for e in kept), reverse=True)
-    order = [newest_first[0], *(found.step for found in ranked), *newest_first]
-    present = set(newest_first)
-    return [step for step in dict.fromkeys(order) if step in present]
+    ranked = []
+    for name in ("", history.TOTAL):
+        rule = policy_choice.Rule(kl_budget=kl_budget, score=name, steps=newest_first)
+        _, scores = policy_choice.score(evaluations, facts, name)
+        found = policy_choice.rank(evaluations, scores, rule, flag)
+        ranked.append([candidate.step for candidate in found])
+    best = itertools.chain.from_iterable(zip(*ranked, strict=False))
+    order = [newest_first[0], *best, *ranked[0], *ranked[1], *newest_first]
+    return list(dict.fromkeys(order))
 
 
 def make_facts(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from musicrl_jax.acting import loop
 from musicrl_jax.core import arrays, dealing, errors, protocols, rng
 from musicrl_jax.evaluation import evaluator as evaluators
-from musicrl_jax.evaluation import history, policy_choice, prompts
+from musicrl_jax.evaluation import history, prompts
 from musicrl_jax.learning import divergence, learner
 from musicrl_jax.rewards import combine
 from musicrl_jax.runs import (
@@ -175,7 +175,7 @@ def make_records(
         metrics=telemetry.make_writer(config.run_dir, store, "evaluator"),
         policy=language.policy,
         facts=facts,
-        rule=policy_choice.Rule(kl_budget=config.learner.kl_budget_nats),
+        kl_budget=config.learner.kl_budget_nats,
         keep_policies=config.evaluator.keep_policies,
         known={done.step: done for done in history.read(store)},
     )

@@ -216,4 +216,6 @@ def _write(
                 about |= simulated_preferences.named(population.traits, row)
                 file.write(json.dumps(about, ensure_ascii=False) + "\n")
     text = json.dumps(result, indent=1, ensure_ascii=False)
-    (out / RESULT).write_text(text + "\n", encoding="utf-8")
+    partial = out / f".{RESULT}.partial"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(out / RESULT)  # whole or not at all

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt16
 
+from musicrl_jax.checkpoints import weights
 from musicrl_jax.core import arrays, errors, protocols
 from musicrl_jax.core import layout as layouts
 from musicrl_jax.data import (
@@ -20,7 +21,7 @@ from musicrl_jax.data import (
 from musicrl_jax.evaluation import scores
 from musicrl_jax.models.preference import adapter
 from musicrl_jax.rewards import batches
-from musicrl_jax.runs import network_files, pretrain_mulan
+from musicrl_jax.runs import network_files, pretrain_mulan, pretrain_musiclm
 
 CAPTIONS_PER_CALL = 256
 
@@ -68,9 +69,7 @@ def read(
     Raises:
       InputError: where the set cannot be read, or has other tokens than the layout.
     """
-    found = preferences.read_preferences(pathlib.Path(folder))
-    _check_layout(found, folder, layout)
-    chosen = preference_choices.select(found.pairs, selection)
+    found, chosen = _split(folder, selection, layout)
     captions = sorted({*chosen.train.captions, *chosen.held_out.captions})
     codes = caption_codes(networks / network_files.MULAN, captions)
     return Pairs(
@@ -79,6 +78,30 @@ def read(
         selection=chosen,
         conditioning=dict(zip(captions, codes, strict=True)),
     )
+
+
+def check(
+    folder: str, selection: preference_choices.SelectionConfig, networks: pathlib.Path
+) -> None:
+    """Refuses a set that `read` would, with the layout of MusicLM; uses no device.
+
+    Raises:
+      InputError: see `read`, and where MusicLM cannot be read.
+    """
+    path = networks / network_files.MUSICLM
+    policy = weights.make_network(path, "musiclm", pretrain_musiclm.make)
+    _split(folder, selection, policy.layout)
+
+
+def _split(
+    folder: str,
+    selection: preference_choices.SelectionConfig,
+    layout: layouts.TokenLayout,
+) -> tuple[preferences.PreferenceSet, preference_choices.Selection]:
+    """Reads a set and splits it."""
+    found = preferences.read_preferences(pathlib.Path(folder))
+    _check_layout(found, folder, layout)
+    return found, preference_choices.select(found.pairs, selection)
 
 
 def caption_codes(

@@ -2,7 +2,8 @@
 
 Beside each finished stage's output lies a record of the settings it was made with, and
 of the contents of files that it read: a chain that is started again with others is
-refused instead of mixing the two.
+refused instead of mixing the two. A stage that was stopped after its output and before
+its record left a mark with the same contents when it began.
 """
 
 import dataclasses
@@ -30,17 +31,23 @@ class Stage:
     Attributes:
       name: of the stage.
       output: the file that its run leaves.
-      settings: what the output depends on, besides the stages before; fit for JSON.
+      settings: what the output depends on, besides other stages; fit for JSON.
       run: makes the output.
+      after: names of the stages before that the output depends on, and through them
+        on what they depend on; None for the one before it.
       inputs: files from outside the chain that the output depends on, by names that
         stay the same where the files are moved.
+      whole: whether the output appears whole or not at all, so that one which is there
+        after the stage began is finished.
     """
 
     name: str
     output: pathlib.Path
     settings: Settings
     run: Callable[[], object]
+    after: Sequence[str] | None = None
     inputs: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
+    whole: bool = False
 
 
 def run_chain(
@@ -55,18 +62,19 @@ def run_chain(
 
     A stage's record says the seconds that the run took which finished it, the figures
     that it returned (if it did), a digest of its settings and of those of all stages
-    before it, and one of each of its inputs.
+    that it depends on, and one of each of its inputs. Chains that share stages may
+    share the records.
 
     Raises:
-      InputError: where a finished stage was made with other settings or inputs, or a
-        stage left no output.
+      InputError: where a finished stage was made with other settings or inputs, a
+        stage left no output, or a whole one lies there that no stage made.
     """
-    digest, done = "", []
+    digests, done = _digests(chain), []
     contents = functools.cache(_contents)
     for number, stage in enumerate(chain, start=1):
-        digest = _digest(digest, stage)
+        digest = digests[stage.name]
         record = records / f"{stage.name}.json"
-        if record.is_file() and stage.output.exists():
+        if _is_finished(stage, record):
             _check(record, digest)
             _check_inputs(record, stage.inputs, contents)
             continue
@@ -74,20 +82,61 @@ def run_chain(
         if begin is not None:
             begin(number, len(chain))
         inputs = {name: contents(path) for name, path in stage.inputs.items()}
-        started = clock()
-        result = stage.run()
-        if not stage.output.exists():
-            raise errors.InputError(
-                f"Stage {stage.name!r} must leave {stage.output}; it did not. Look at "
-                "what it printed."
-            )
-        records.mkdir(parents=True, exist_ok=True)
-        about = {"digest": digest, "seconds": round(clock() - started, 1)}
-        about |= {"inputs": inputs} if inputs else {}
-        about |= {"figures": dict(result)} if isinstance(result, Mapping) else {}
-        record.write_text(json.dumps(about), encoding="utf-8")
+        about = {"digest": digest} | ({"inputs": inputs} if inputs else {})
+        _make(stage, record, about, clock)
         done.append(stage.name)
     return done
+
+
+def _is_finished(stage: Stage, record: pathlib.Path) -> bool:
+    """Returns whether a stage has its record; one that only lacks it gets it."""
+    if not stage.output.exists():
+        return False
+    if record.is_file() or not stage.whole:
+        return record.is_file()
+    mark = _mark(record)
+    if not mark.is_file():
+        raise errors.InputError(
+            f"Stage {stage.name!r} makes {stage.output}, and did not make the one that "
+            "is there. Move its folder away, or set another run_dir."
+        )
+    _write(record, json.loads(mark.read_text(encoding="utf-8")))
+    return True
+
+
+def _make(
+    stage: Stage,
+    record: pathlib.Path,
+    about: Mapping[str, Any],
+    clock: Callable[[], float],
+) -> None:
+    """Runs a stage and writes its record."""
+    record.unlink(missing_ok=True)  # it was of an output that is gone
+    if stage.whole:
+        _write(_mark(record), about)
+    started = clock()
+    result = stage.run()
+    if not stage.output.exists():
+        raise errors.InputError(
+            f"Stage {stage.name!r} must leave {stage.output}; it did not. Look at "
+            "what it printed."
+        )
+    figures = {"figures": dict(result)} if isinstance(result, Mapping) else {}
+    seconds = round(clock() - started, 1)
+    _write(record, {**about, "seconds": seconds, **figures})
+
+
+def _mark(record: pathlib.Path) -> pathlib.Path:
+    """Returns what a whole stage leaves when it begins: its record without results."""
+    return record.with_suffix(".begun")
+
+
+def _write(path: pathlib.Path, about: Mapping[str, Any]) -> None:
+    """Writes a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(about), encoding="utf-8")
+    partial.replace(path)
 
 
 def read_records(records: pathlib.Path) -> dict[str, dict[str, Any]]:
@@ -98,9 +147,17 @@ def read_records(records: pathlib.Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _digest(before: str, stage: Stage) -> str:
-    text = json.dumps([before, stage.name, stage.settings], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _digests(chain: Sequence[Stage]) -> dict[str, str]:
+    """Returns what tells the settings of each stage and of all that it depends on."""
+    found: dict[str, str] = {}
+    last = ""
+    for stage in chain:
+        after = stage.after
+        before = last if after is None else " ".join(found[name] for name in after)
+        about = [before, stage.name, stage.settings]
+        text = json.dumps(about, sort_keys=True, default=str)
+        found[stage.name] = last = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
 
 
 def _contents(path: pathlib.Path) -> str:

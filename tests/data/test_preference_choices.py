@@ -48,6 +48,19 @@ def test_order_and_spelling_have_no_influence_on_the_split(counts):
         assert set(one.preferred) == set(two.preferred)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"caption": "one"}, r"leave 1000 and 0\. .*exact_counts=\(950, 50\)"),
+        ({"choice": "tie"}, r"0 of them usable, leave 0 and 0\. .* or widen Selection"),
+    ],
+)
+def test_a_set_that_leaves_a_side_empty_is_refused_with_a_remedy(changes, said):
+    rows = [dataclasses.replace(one, **changes) for one in PAIRS]
+    with pytest.raises(errors.InputError, match=said):
+        preference_choices.select(rows, ALL)
+
+
 def test_exact_counts_are_met_and_share_at_most_one_caption():
     config = preference_choices.SelectionConfig(exact_counts=(947, 53))
     found = preference_choices.select(PAIRS, config)

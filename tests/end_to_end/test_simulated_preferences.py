@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 
 import jax
 import numpy as np
@@ -138,7 +139,7 @@ def test_the_same_population_hears_clips_of_two_models(
     assert [len(several) for several in users] == [3] * PAIRS
 
 
-def test_population_judges_models(networks, collected, other, tmp_path):
+def test_population_judges_models(networks, collected, other, tmp_path, monkeypatch):
     out, summary = collected
     base = networks / "musiclm.safetensors"
     judge = population.PopulationJudgeConfig(
@@ -172,6 +173,15 @@ def test_population_judges_models(networks, collected, other, tmp_path):
     (named,) = [one for one in result["policies"] if one["name"] == "other"]
     mean = np.mean([row["taste"] for row in rows if row["policy"] == "other"])
     assert named["taste"] == pytest.approx(mean, abs=1e-4)
+
+    def half(path, text, **_):
+        path.write_bytes(text.encode()[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pathlib.Path, "write_text", half)
+    with pytest.raises(KeyboardInterrupt):
+        population.run(dataclasses.replace(judge, out=str(tmp_path / "stopped")))
+    assert not (tmp_path / "stopped" / population.RESULT).exists()
     asked = {pair.caption for pair in preferences.read_preferences(out).pairs}
     held_out = prompts.read_prompts(networks / system.HELD_OUT_PROMPTS)
     new = [prompt.text for prompt in held_out if prompt.text not in asked]

@@ -1,5 +1,6 @@
 """What an evaluator leaves: which policies stay, and when the learner is told."""
 
+import dataclasses
 import json
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from musicrl_jax.core import writers
-from musicrl_jax.evaluation import evaluator, history, policy_choice
+from musicrl_jax.evaluation import evaluator, history
 from musicrl_jax.models.musiclm import adapter as musiclm
 from musicrl_jax.models.musiclm import config as musiclm_config
 from musicrl_jax.runs import evaluation_records, pretrain_musiclm
@@ -40,7 +41,7 @@ def make(folder, keep):
             sample_rate_hz=16_000,
             smoothing=1,
         ),
-        rule=policy_choice.Rule(kl_budget=10.0),
+        kl_budget=10.0,
         keep_policies=keep,
         known={},
     )
@@ -76,6 +77,19 @@ def test_the_newest_and_the_best_within_the_budget_are_kept(tmp_path, params):
     assert kept(records) == [2, 3, 5]
     _, found = pretrain_musiclm.load(tmp_path / keys.policy_key(3))
     jax.tree.map(np.testing.assert_array_equal, found, params)
+
+
+def test_the_best_by_the_total_is_kept_beside_the_best_by_held_out(tmp_path, params):
+    """The total rises with the step, and quality is best at the start."""
+    records = make(tmp_path, keep=4)
+    curve = [(5.0, 0.0), (4.9, 1.0), (4.8, 2.0), (4.0, 3.0), (4.1, 30.0), (4.0, 40.0)]
+    for step, (quality, kl) in enumerate(curve):
+        found = measurement(step, quality, kl)
+        # With scores of single prompts a fall would be seen, and end the choice.
+        records.add(step, "", params, dataclasses.replace(found, rewards={}))
+    # 5 is the newest; within the budget 0 and 1 have the best quality, 3 the best
+    # total.
+    assert kept(records) == [0, 1, 3, 5]
 
 
 def test_all_are_kept_where_none_should_go(tmp_path, params):

@@ -77,6 +77,63 @@ def test_a_chain_that_stops_goes_on(tmp_path):
     assert calls == [0, 1, 2]
 
 
+@pytest.fixture
+def stopped(tmp_path):
+    """Returns a chain of one whole stage that was stopped before its record."""
+    calls = []
+    stage = dataclasses.replace(_chain(tmp_path, calls)[1], whole=True)
+
+    def stop():
+        stage.run()
+        raise errors.Preempted("stopped")
+
+    chain = [dataclasses.replace(stage, run=stop)]
+    with pytest.raises(errors.Preempted):
+        stages.run_chain(chain, tmp_path / "records")
+    return [stage], calls
+
+
+def test_a_whole_output_that_lacks_its_record_is_not_made_again(tmp_path, stopped):
+    chain, calls = stopped
+    records = tmp_path / "records"
+    assert stages.read_records(records) == {}
+    for _ in range(2):
+        assert stages.run_chain(chain, records) == []
+        (records / "stage_1.json").unlink()
+    assert calls == [1]
+    chain[0].output.unlink()
+    assert stages.run_chain(chain, records) == ["stage_1"]
+
+
+def test_a_whole_output_of_other_settings_or_another_stage_is_refused(
+    tmp_path, stopped
+):
+    (stage,), calls = stopped
+    records = tmp_path / "records"
+    with pytest.raises(errors.InputError, match="made with other settings"):
+        stages.run_chain([dataclasses.replace(stage, settings="TWO")], records)
+    with pytest.raises(errors.InputError, match="did not make the one that is there"):
+        stages.run_chain([dataclasses.replace(stage, name="other")], records)
+    assert stages.run_chain([stage], records) == []
+    assert calls == [1]
+
+
+def test_half_an_output_is_not_finished_by_an_older_record(tmp_path):
+    chain = _chain(tmp_path, [])[:1]
+    stages.run_chain(chain, tmp_path / "records")
+    chain[0].output.unlink()
+
+    def stop():
+        chain[0].output.write_text("half")
+        raise errors.Preempted("stopped")
+
+    with pytest.raises(errors.Preempted):
+        stages.run_chain(
+            [dataclasses.replace(chain[0], run=stop)], tmp_path / "records"
+        )
+    assert stages.run_chain(chain, tmp_path / "records") == ["stage_0"]
+
+
 def test_other_settings_are_refused_and_so_is_what_follows_from_them(tmp_path):
     stages.run_chain(_chain(tmp_path, []), tmp_path / "records")
     changed = _chain(tmp_path, [], ("one", "TWO", "three"))
@@ -86,6 +143,19 @@ def test_other_settings_are_refused_and_so_is_what_follows_from_them(tmp_path):
     changed = _chain(tmp_path, [], ("ONE", "two", "three"))
     with pytest.raises(errors.InputError, match="Stage 'stage_1'"):
         stages.run_chain(changed, tmp_path / "records")
+
+
+def test_a_stage_follows_only_from_those_that_it_names(tmp_path):
+    records = tmp_path / "records"
+    first, second, third = _chain(tmp_path, [])
+    apart = dataclasses.replace(second, after=())
+    assert stages.run_chain([apart], records) == ["stage_1"]
+    joined = dataclasses.replace(third, after=("stage_0", "stage_1"))
+    assert stages.run_chain([first, apart, joined], records) == ["stage_0", "stage_2"]
+    (records / "stage_0.json").unlink()
+    changed = dataclasses.replace(first, settings="ONE")
+    with pytest.raises(errors.InputError, match="Stage 'stage_2'"):
+        stages.run_chain([changed, apart, joined], records)
 
 
 def test_a_stage_that_leaves_nothing_is_an_error(tmp_path):
