@@ -144,39 +144,40 @@ def _split(policy: str) -> tuple[str, str]:
     return name, path
 
 
-def _texts(config: PopulationJudgeConfig) -> list[str]:
-    """Returns prompts that neither policies nor the preference model were trained on.
+def new_prompts(networks: pathlib.Path, asked: pathlib.Path | None) -> list[str]:
+    """Returns held-out prompts that no policy or preference model was trained on.
+
+    Args:
+      networks: whose held-out prompts and captions of training are read.
+      asked: folder of a preference set, if there is one.
 
     Raises:
-      InputError: where there are fewer than are asked for.
+      InputError: where a file cannot be read.
     """
-    folder = system.networks_directory(config.clips.networks)
-    path = folder / system.HELD_OUT_PROMPTS
-    met = _met(folder, pathlib.Path(config.population).parent)
-    found = prompts.read_prompts(path)
-    new = [
-        prompt.text
-        for prompt in found
-        if preference_rows.normalised(prompt.text) not in met
-    ]
-    if len(new) < config.prompts:
-        raise errors.InputError(
-            f"PopulationJudgeConfig.prompts asks for {config.prompts}; {path} has "
-            f"{len(found)}, of which {len(found) - len(new)} are captions of training "
-            "or of the population's preference set. Ask for fewer."
-        )
-    return new[: config.prompts]
-
-
-def _met(networks: pathlib.Path, asked: pathlib.Path) -> set[str]:
-    """Returns the captions of the networks' training and of a preference set."""
     met: list[str] = []
     if (path := networks / system.TRAIN_CAPTIONS).exists():
         file = captions.CaptionFile(path)
         met += [file[number] for number in range(len(file))]
-    if (asked / preferences.PAIRS).exists():
+    if asked is not None and (asked / preferences.PAIRS).exists():
         met += [pair.caption for pair in preferences.read_preferences(asked).pairs]
-    return {preference_rows.normalised(text) for text in dict.fromkeys(met)}
+    known = {preference_rows.normalised(text) for text in dict.fromkeys(met)}
+    return [
+        prompt.text
+        for prompt in prompts.read_prompts(networks / system.HELD_OUT_PROMPTS)
+        if preference_rows.normalised(prompt.text) not in known
+    ]
+
+
+def _texts(config: PopulationJudgeConfig) -> list[str]:
+    folder = system.networks_directory(config.clips.networks)
+    found = new_prompts(folder, pathlib.Path(config.population).parent)
+    if len(found) < config.prompts:
+        raise errors.InputError(
+            f"PopulationJudgeConfig.prompts asks for {config.prompts}; "
+            f"{folder / system.HELD_OUT_PROMPTS} has {len(found)} that are captions "
+            "neither of training nor of the population's preference set. Ask for fewer."
+        )
+    return found[: config.prompts]
 
 
 def _traits(

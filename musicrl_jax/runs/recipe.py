@@ -121,6 +121,22 @@ def _check_inputs(
         from musicrl_jax.runs import preference_pairs
 
         preference_pairs.check(config.preferences, selection, networks)
+    elif config.name == "all":
+        _check_prompts(config, networks)
+
+
+def _check_prompts(config: recipe_steps.RecipeConfig, networks: pathlib.Path) -> None:
+    """Refuses more prompts to compare models on than the pairs leave."""
+    from musicrl_jax.runs import population, simulated_preferences, system
+
+    share = simulated_preferences.SimulatedPreferencesConfig.held_out_share
+    left = len(population.new_prompts(networks, None)) - round(config.pairs * share)
+    if left < config.prompts:
+        raise errors.InputError(
+            f"Models are compared on {config.prompts} held-out prompts that the "
+            f"preference set does not have; {config.pairs} pairs leave {max(left, 0)} "
+            f"in {networks / system.HELD_OUT_PROMPTS}. Write more there."
+        )
 
 
 def _runner(step: recipe_steps.Step, stop: Callable[[], bool]) -> Callable[[], None]:

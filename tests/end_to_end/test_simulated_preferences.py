@@ -187,7 +187,7 @@ def test_population_judges_models(networks, collected, other, tmp_path, monkeypa
     new = [prompt.text for prompt in held_out if prompt.text not in asked]
     assert [row["prompt"] for row in rows[:6]] == new[:6]
     assert len(new) == len(held_out) - PAIRS // 2
-    with pytest.raises(errors.InputError, match="of which 3 are captions"):
+    with pytest.raises(errors.InputError, match=f"has {len(new)} that are captions"):
         population.run(
             dataclasses.replace(judge, prompts=len(new) + 1, out=str(tmp_path / "more"))
         )

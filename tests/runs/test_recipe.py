@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import types
@@ -12,7 +13,8 @@ import pytest
 
 from musicrl_jax.core import errors
 from musicrl_jax.data import preference_choices
-from musicrl_jax.runs import directory_lock, recipe, recipe_steps
+from musicrl_jax.evaluation import prompts
+from musicrl_jax.runs import directory_lock, recipe, recipe_steps, system
 from tests.runs import preference_data
 
 
@@ -74,6 +76,18 @@ def test_missing_inputs_are_refused_before_the_first_step(tmp_path, fake_command
         recipe.run(config(tmp_path, preferences=str(tmp_path / "typo")))
     with pytest.raises(errors.InputError, match="networks"):
         recipe.run(config(tmp_path, networks=str(tmp_path / "typo")))
+    assert not fake_commands.exists()
+
+
+def test_too_few_prompts_to_compare_on_are_refused_before_the_first_step(
+    tmp_path, fake_commands
+):
+    shipped, few = system.networks_directory(""), tmp_path / "networks"
+    shutil.copytree(shipped, few)
+    found = prompts.read_prompts(few / system.HELD_OUT_PROMPTS)
+    prompts.write_prompts(few / system.HELD_OUT_PROMPTS, found[:239])
+    with pytest.raises(errors.InputError, match="8000 pairs leave 159"):
+        recipe.run(config(tmp_path, "all", networks=str(few)))
     assert not fake_commands.exists()
 
 
