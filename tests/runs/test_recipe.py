@@ -200,6 +200,8 @@ def test_recipes_share_a_folder_in_any_order(tmp_path, monkeypatch):
     nets = tmp_path / "nets"
     nets.mkdir()
     (nets / "musiclm.safetensors").touch()
+    shipped = system.networks_directory("") / system.HELD_OUT_PROMPTS
+    shutil.copy(shipped, nets / system.HELD_OUT_PROMPTS)
     every = recipe_steps.steps(config(tmp_path, "all"))
     for number, order in enumerate(itertools.permutations(recipe_steps.RECIPES)):
         calls.clear()
