@@ -7,16 +7,25 @@ comparisons need. Both are written by the evaluator alone.
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import over_optimisation
-from musicrl_jax.transport import keys
+from musicrl_jax.transport import json_objects, keys
 from musicrl_jax.transport import store as stores
 
 FACTS = "config/evaluator.json"
+_KINDS = {
+    "kl_ref": str,
+    "trained": dict,
+    "held_out": list,
+    "sample_rate_hz": int,
+    "captions": list,
+    "smoothing": int,
+}
 TOTAL = "total"
 
 
@@ -117,10 +126,32 @@ def write_facts(store: stores.Store, facts: Facts) -> None:
     store.put_if_absent(FACTS, data.encode())
 
 
-def read_facts(store: stores.Store) -> Facts | None:
-    """Returns what `write_facts` wrote, None for a run without an evaluator's facts."""
-    data = store.get(FACTS)
-    return None if data is None else Facts(**json.loads(data))
+def read_facts(store: stores.Store, run_dir: str) -> Facts | None:
+    """Returns what `write_facts` wrote, None for a run without an evaluator's facts.
+
+    Raises:
+      InputError: where the file is broken; it names it.
+    """
+    return json_objects.read(
+        store,
+        (run_dir, FACTS),
+        _checked,
+        f"Put it back, or delete it and start `musicrl evaluator --run_dir {run_dir}`.",
+    )
+
+
+def _checked(fields: dict[str, Any]) -> Facts:
+    """Returns the facts of fields; an error where they are unsuitable."""
+    if unknown := fields.keys() - _KINDS.keys():
+        raise ValueError(f"it has unknown fields {sorted(unknown)}")
+    json_objects.check(fields, _KINDS, needed=("kl_ref", "trained", "held_out"))
+    json_objects.check(fields["trained"], dict.fromkeys(fields["trained"], float))
+    texts = [*fields["held_out"], *fields.get("captions", ())]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("held_out and captions must be lists of text")
+    if fields.get("smoothing", 1) < 1:
+        raise ValueError(f"smoothing must be at least 1; got {fields['smoothing']}")
+    return Facts(**fields)
 
 
 def write(store: stores.Store, evaluation: Evaluation) -> None:
