@@ -230,9 +230,14 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if not study.bradley_terry.identifiable:
+        sides = (
+            ", or the first clip's advantage cannot be told from them: models do not "
+            "change sides enough. Leave out side_intercept to see which"
+        )
         notes.append(
             "Bradley-Terry strengths are not identifiable: wins and ties do not lead "
-            "from each model to each other one."
+            "from each model to each other one"
+            f"{sides if study.bradley_terry.with_advantage else ''}."
         )
     if math.isnan(study.alpha):
         notes.append(
