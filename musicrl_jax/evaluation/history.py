@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import over_optimisation
@@ -185,41 +185,26 @@ def flag(
 ) -> over_optimisation.Flag | None:
     """Returns the first over-optimisation among evaluations; None for none.
 
-    Only those count whose prompts' scores are known, rewards that all of them have, and
-    prompts whose scores are all finite (see `unusable_prompts`).
+    Only those count whose prompts' scores are known, and rewards that all of them have
+    and that have enough finite scores; `gaps.words` says what does not count.
     """
-    known, scores, usable = _compared(evaluations, facts)
-    if not known:
+    steps, scores = compared(evaluations, facts)
+    if not steps:
         return None
-    trained, *held_out = (one[:, usable] for one in scores.values())
-    return over_optimisation.find(
-        [evaluation.step for evaluation in known],
-        trained,
-        dict(zip(list(scores)[1:], held_out, strict=True)),
-        smoothing=facts.smoothing,
-    )
+    trained = scores.pop(TOTAL)
+    return over_optimisation.find(steps, trained, scores, smoothing=facts.smoothing)
 
 
-def unusable_prompts(evaluations: Sequence[Evaluation], facts: Facts) -> int:
-    """Returns of how many prompts `flag` knows a score that is not finite."""
-    return int(np.sum(~_compared(evaluations, facts)[2]))
-
-
-def _compared(
+def compared(
     evaluations: Sequence[Evaluation], facts: Facts
-) -> tuple[
-    list[Evaluation],
-    dict[str, Float[np.ndarray, "steps prompts"]],
-    Bool[np.ndarray, " prompts"],
-]:
-    """Returns what over-optimisation is looked for in, and its usable prompts.
+) -> tuple[list[int], dict[str, Float[np.ndarray, "steps prompts"]]]:
+    """Returns the steps that over-optimisation is looked for in, and their scores.
 
-    The scores of each reward, the trained sum first, have a row for each evaluation.
+    The scores of each reward, the trained sum first, have a row for each step.
     """
     known = [evaluation for evaluation in evaluations if TOTAL in evaluation.rewards]
     if not known:
-        return [], {}, np.zeros(0, bool)
+        return [], {}
     held_out = [n for n in facts.held_out if all(n in e.rewards for e in known)]
     scores = {n: np.stack([e.rewards[n] for e in known]) for n in (TOTAL, *held_out)}
-    finite = [np.isfinite(one).all(axis=0) for one in scores.values()]
-    return known, scores, np.all(finite, axis=0)
+    return [evaluation.step for evaluation in known], scores

@@ -106,6 +106,20 @@ def test_what_cannot_be_selected_is_explained(turned, tmp_path):
         select_policy.select(str(turned), kl_budget=-1.0)
 
 
+def test_a_watched_reward_without_scores_hides_no_turn_of_another(tmp_path):
+    run = measured_runs.write_run(tmp_path / "r", turn=3)
+    store = stores.open_store(str(run))
+    for evaluation in history.read(store):
+        nothing = np.full(measured_runs.PROMPTS, np.nan)
+        rewards = {**evaluation.rewards, "text_adherence": nothing}
+        row = {**evaluation.row, "reward/text_adherence": np.nan}
+        history.write(store, dataclasses.replace(evaluation, row=row, rewards=rewards))
+    found = select_policy.select(str(run), score="loudness")
+    assert (found.step, found.over_optimisation[:15]) == (30, "quality fell by")
+    assert "text_adherence has a score that is not finite: 12 of 12" in found.reason
+    assert "over-optimisation was not looked for in it." in found.reason
+
+
 @pytest.mark.parametrize("command", ["select", "report"])
 @pytest.mark.parametrize(
     ("name", "text", "words"),
@@ -190,7 +204,7 @@ def test_a_prompt_without_a_finite_score_is_left_out_and_counted(tmp_path):
     )
     history.write(store, broken)
     found = select_policy.select(str(run), score="loudness")
-    assert "not finite: 1; over-optimisation was looked for" in found.reason
+    assert "quality has a score that is not finite: 1 of 12;" in found.reason
     assert (found.step, found.over_optimisation[:15]) == (30, "quality fell by")
     # A step whose own score is not a number is not chosen.
     assert select_policy.select(str(run), score="quality", kl_budget=8.0).step == 10
