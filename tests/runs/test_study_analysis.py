@@ -125,6 +125,7 @@ def test_missing_and_bad_ratings_are_counted_and_listed(musicrl, study):
     assert (code, said["ratings"], said["missing"]) == (0, 106, 2)
     assert "line 2" in said["problems"][0]
     assert "without a rating: 2." in said["notes"][0]
+    assert "fewer than 10; these are of 12 prompts and 6 raters." in said["notes"][1]
     found = json.loads((folder / "study.json").read_text())
     assert found["missing_tasks"] == [rows[0]["task"], rows[1]["task"]]
 
