@@ -118,7 +118,7 @@ def open_run(run_dir: str) -> MeasuredRun:
 def _checked(config: dict[str, Any]) -> Mapping[str, Any]:
     """Returns the configuration; TypeError where what is read of it is unsuitable."""
     json_objects.check(config, {"learner": dict, "reward": dict, "inputs": dict})
-    numbers = {"kl_budget_nats": float, "batch_clips": float, "temperature": float}
+    numbers = {"kl_budget_nats": float, "batch_clips": int, "temperature": float}
     json_objects.check(config.get("learner", {}), numbers)
     return config
 
