@@ -23,6 +23,7 @@ MOST_PARTS = 4
 LARGE = 50
 """Clips a dimension at which the bias of the raw Fréchet distance is about 1 %."""
 GROUPS = 10
+LEAST_CLIPS = 2 * GROUPS
 
 Kernel = Callable[
     [Float[np.ndarray, "a e"], Float[np.ndarray, "b e"]], Float[np.ndarray, "a b"]
@@ -66,6 +67,19 @@ class GaussianKernel:
         return np.exp(-squared / (2 * self.bandwidth**2))
 
 
+def check_counts(reference: int, clips: int) -> None:
+    """Refuses sets that are too small for any distance.
+
+    Raises:
+      InputError: for fewer than `LEAST_CLIPS` in either.
+    """
+    if min(reference, clips) < LEAST_CLIPS:
+        raise errors.InputError(
+            f"A distance needs {LEAST_CLIPS} clips or more in either set; got "
+            f"{reference} of the reference and {clips} to compare. Use more."
+        )
+
+
 def polynomial_kernel(
     one: Float[np.ndarray, "a e"], other: Float[np.ndarray, "b e"]
 ) -> Float[np.ndarray, "a b"]:
@@ -77,8 +91,13 @@ def median_kernel(reference: Float[np.ndarray, "n e"]) -> GaussianKernel:
     """Returns the Gaussian kernel as wide as the median distance of two vectors.
 
     Raises:
-      InputError: where more than half of the pairs are equal.
+      InputError: where there are no pairs, or more than half of them are equal.
     """
+    if len(reference) < 2:
+        raise errors.InputError(
+            "A kernel's width comes from the distances of different clips; got "
+            f"{len(reference)} clip. Use a reference of {LEAST_CLIPS} or more."
+        )
     median = float(np.median(scipy.spatial.distance.pdist(reference)))
     if not median > 0:
         raise errors.InputError(
@@ -183,7 +202,7 @@ def kernel_distance(
     """Returns the unbiased squared maximum mean discrepancy, not scaled.
 
     Raises:
-      InputError: for fewer than `GROUPS` vectors in either set.
+      InputError: for fewer than `LEAST_CLIPS` vectors in either set.
     """
     within, across = kernel(reference, reference), kernel(reference, clips)
     of_clips = kernel(clips, clips)
@@ -242,11 +261,7 @@ def _jackknife(
     measure: _Measure,
 ) -> Estimate:
     """Returns `measure` of all rows, and its error from leaving out groups of them."""
-    if min(len(reference), len(clips)) < 2 * GROUPS:
-        raise errors.InputError(
-            f"A distance needs {2 * GROUPS} clips or more in either set; got "
-            f"{len(reference)} and {len(clips)}. Use more."
-        )
+    check_counts(len(reference), len(clips))
     rows, columns = np.arange(len(reference)), np.arange(len(clips))
     left_out = np.array(
         [

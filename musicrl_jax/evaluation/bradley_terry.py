@@ -74,6 +74,7 @@ def fit(
     count = len(first_wins)
     design = _design(games, with_advantage)
     good = strongly_connected(games, first_wins, second_wins)
+    good &= _full_rank(design, first_wins + second_wins)
     values = np.zeros((count, design.shape[1]))
     if good.any():
         values[good], converged = _newton(design, first_wins[good], second_wins[good])
@@ -115,6 +116,18 @@ def _design(games: Games, with_advantage: bool) -> Float[np.ndarray, "g c"]:
     if with_advantage:
         columns = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)
     return columns
+
+
+def _full_rank(
+    design: Float[np.ndarray, "g c"], total: Float[np.ndarray, "r g"]
+) -> Bool[np.ndarray, " r"]:
+    """Returns whether the comparisons that were made tell all coefficients apart.
+
+    They do not where an advantage is asked for and, say, the same player of two always
+    comes first: strength and advantage then say the same.
+    """
+    products = np.einsum("rg,gc,gd->rcd", (total > 0) * 1.0, design, design)
+    return np.linalg.matrix_rank(products, hermitian=True) == design.shape[1]
 
 
 def _newton(

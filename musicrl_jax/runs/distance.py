@@ -57,10 +57,11 @@ class DistanceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.seconds < math.inf or self.most_clips < 1:
+        least = audio_distances.LEAST_CLIPS
+        if not 0 < self.seconds < math.inf or self.most_clips < least:
             raise errors.InputError(
-                "DistanceConfig needs finite seconds and most_clips above 0; got "
-                f"{self.seconds} and {self.most_clips}."
+                "DistanceConfig needs finite seconds above 0 and most_clips of "
+                f"{least} or more; got {self.seconds} and {self.most_clips}. Set them."
             )
 
 
@@ -70,6 +71,8 @@ def run(config: DistanceConfig, progress: Progress | None = None) -> dict[str, A
     Raises:
       InputError: where networks or clips cannot be used, or clips are too few.
     """
+    chosen = [find(folder, config) for folder in (config.reference, config.clips)]
+    audio_distances.check_counts(*map(len, chosen))
     path = system.networks_directory(config.networks) / "mulan.safetensors"
     embedder, params, tokenizer = pretrain_mulan.load(path)
     reward = text_adherence.TextAdherenceReward(
@@ -78,7 +81,6 @@ def run(config: DistanceConfig, progress: Progress | None = None) -> dict[str, A
         tokenizer=tokenizer,
         config=text_adherence.TextAdherenceConfig(clips_per_call=CLIPS_PER_CALL),
     )
-    chosen = [find(folder, config) for folder in (config.reference, config.clips)]
     total = sum(map(len, chosen))
 
     def report(before: int, done: int) -> None:
@@ -114,6 +116,7 @@ def measure(
     Raises:
       InputError: where either set is too small for any.
     """
+    audio_distances.check_counts(len(reference), len(clips))
     gaussian = audio_distances.median_kernel(reference)
     kernels = {"gaussian": gaussian, "polynomial": audio_distances.polynomial_kernel}
     found: dict[str, Any] = {}

@@ -103,7 +103,7 @@ def _step(run: measured_run.MeasuredRun, step: str) -> int:
     if step == BEST:
         chosen = run.selected()
         if chosen is not None:
-            return int(chosen["step"])
+            return chosen.step
         return select_policy.select(run.run_dir).step
     if step == LAST:
         return max(run.kept_steps(), default=-1)
@@ -126,7 +126,7 @@ def _of_run(run: measured_run.MeasuredRun, number: int, policy: pathlib.Path) ->
         kl_ref=run.facts.kl_ref,
         rewards={} if here is None else _rewards(here.row),
         first=_rewards(measured[min(measured)].row) if measured else {},
-        temperature=float(run.config["learner"].get("temperature", 0.99)),
+        temperature=float(run.config.get("learner", {}).get("temperature", 0.99)),
         operative=operative.decode(),
         inputs=run.config.get("inputs", {}),
     )

@@ -90,7 +90,7 @@ def _part(run: measured_run.MeasuredRun, name: str, base: str) -> run_report.Run
     own = run.facts.kl_ref != BASE
     kl_ref = run.facts.kl_ref if own else base
     selected = run.selected()
-    step = None if selected is None else int(selected["step"])
+    step = None if selected is None else selected.step
     metrics = _metrics(run)
     rows = () if metrics is None else tuple(metrics.actors.values())
     return run_report.RunPart(
@@ -105,7 +105,7 @@ def _part(run: measured_run.MeasuredRun, name: str, base: str) -> run_report.Run
             actors=[actor[-1] for actor in rows if actor],
         ),
         metrics=metrics,
-        chosen="" if selected is None else f"step {step}: {selected['reason']}",
+        chosen="" if selected is None else f"step {step}: {selected.reason}",
         examples=_examples(run, step, (kl_ref, name)),
         config=_config_text(run),
     )
@@ -116,7 +116,7 @@ def _metrics(run: measured_run.MeasuredRun) -> metric_facts.RunFacts | None:
     folder = pathlib.Path(run.run_dir) / "metrics"
     if not (folder / "learner.jsonl").is_file():
         return None
-    clips = int(run.config["learner"]["batch_clips"])
+    clips = int(run.of_learner("batch_clips"))
     return metric_facts.read_facts(folder, clips)
 
 

@@ -28,6 +28,8 @@ Value = Any
 """Whatever JSON can hold."""
 
 RESULT = "study.json"
+FEW = 10
+"""Prompts or raters below which resampling them says too little of others."""
 COMPARISON = (
     *("a", "b", "n", "win", "tie", "loss", "win_rate", "low", "high", "difference"),
     *("wilcoxon_p", "wilcoxon_prompt_p", "holm_p"),
@@ -230,9 +232,14 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if not study.bradley_terry.identifiable:
+        sides = (
+            ", or the first clip's advantage cannot be told from them: models do not "
+            "change sides enough. Leave out side_intercept to see which"
+        )
         notes.append(
             "Bradley-Terry strengths are not identifiable: wins and ties do not lead "
-            "from each model to each other one."
+            "from each model to each other one"
+            f"{sides if study.bradley_terry.with_advantage else ''}."
         )
     if math.isnan(study.alpha):
         notes.append(
@@ -243,5 +250,15 @@ def _notes(
         notes.append(
             f"Tasks without a rating: {len(collected.missing)}. Prompts and models "
             "that have fewer ratings weigh less."
+        )
+    crowds = {
+        "prompts": len({row.prompt for row in collected.rows}),
+        "raters": len({row.rater for row in collected.rows}),
+    }
+    if min(crowds.values()) < FEW:
+        counts = " and ".join(f"{count} {name}" for name, count in crowds.items())
+        notes.append(
+            "Intervals over resampled prompts and raters are too narrow where either "
+            f"are fewer than {FEW}; these are of {counts}."
         )
     return tuple(notes)

@@ -87,8 +87,8 @@ def test_the_reference_is_measured_at_step_0(measured):
 
 
 def test_what_is_trained_and_what_is_held_out_is_written_down(measured):
-    store, _, _ = measured
-    facts = history.read_facts(store)
+    store, run_dir, _ = measured
+    facts = history.read_facts(store, str(run_dir))
     assert facts.kl_ref == "base"
     assert facts.trained == {"loudness": 1.0}
     assert facts.held_out == ["text_adherence"]

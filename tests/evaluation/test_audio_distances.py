@@ -162,3 +162,5 @@ def test_refuses_too_few_clips_and_one_clip_repeated():
         distances.kernel_distance(sample(30), sample(19), distances.polynomial_kernel)
     with pytest.raises(errors.InputError, match="one clip repeated"):
         distances.median_kernel(np.ones((20, 3)))
+    with pytest.raises(errors.InputError, match="Use a reference of 20 or"):
+        distances.median_kernel(np.ones((1, 3)))

@@ -100,6 +100,41 @@ def test_an_advantage_that_explains_all_is_not_identifiable():
     assert not found.identifiable[0]
 
 
+def test_an_advantage_needs_players_that_change_sides():
+    # With two players, and the same one always first, it is strength by another name.
+    games = bradley_terry.Games(first=np.array([0]), second=np.array([1]), players=2)
+    wins, losses = np.array([[6.0]]), np.array([[3.0]])
+    assert bradley_terry.fit(games, wins, losses).identifiable[0]
+    found = bradley_terry.fit(games, wins, losses, with_advantage=True)
+    assert not found.identifiable[0]
+    assert np.isnan(found.strength).all()
+    assert np.isnan(found.advantage).all()
+    # A weighting counts that leaves out the other side, and only that one.
+    games = bradley_terry.Games(
+        first=np.array([0, 1]), second=np.array([1, 0]), players=2
+    )
+    wins, losses = np.array([[6.0, 2.0], [6.0, 0.0]]), np.array([[3.0, 2.0], [3.0, 0]])
+    found = bradley_terry.fit(games, wins, losses, with_advantage=True)
+    assert found.identifiable.tolist() == [True, False]
+
+
+def test_a_ring_of_players_tells_an_advantage_from_strength():
+    # Nobody changes sides; round the ring strengths cancel and advantages add up.
+    games = bradley_terry.Games(
+        first=np.array([0, 1, 2]), second=np.array([1, 2, 0]), players=3
+    )
+    gaps = np.array([0.7, -0.2, -0.5])
+    wins = 50 / (1 + np.exp(-(gaps + 0.4)))[None]
+    found = bradley_terry.fit(games, wins, 50 - wins, with_advantage=True)
+    assert found.identifiable[0]
+    assert found.advantage[0] == pytest.approx(0.4, abs=1e-6)
+    # A tree, where no way leads round, does not.
+    wins[0, 2] = 0.0
+    assert not bradley_terry.fit(
+        games, wins, np.array([[9.0, 9.0, 0.0]]), with_advantage=True
+    ).identifiable[0]
+
+
 def test_refuses_a_player_against_itself():
     with pytest.raises(errors.InputError, match="different"):
         bradley_terry.Games(first=np.array([0]), second=np.array([0]), players=2)

@@ -165,6 +165,64 @@ def test_a_real_fall_is_found_among_noise():
     assert all(flag is not None and flag.seen_at > 50 for flag in found)
 
 
+def test_a_reward_without_scores_hides_no_fall_of_another():
+    hump = table([0.0, 1.0, 2.0, 3.0, 4.0, 2.0, 1.0, 0.0], noise=0.01)
+    alone = find(table(range(8)), hump, smoothing=1)
+    assert alone is not None
+    for kept in (0, 2, PROMPTS // 2 - 1):
+        broken = np.where(np.arange(PROMPTS) < kept, table(range(8)), np.nan)
+        flag = over_optimisation.find(
+            [10 * number for number in range(8)],
+            table(range(8)),
+            {"quality": hump, "broken": broken},
+            smoothing=1,
+        )
+        assert flag == alone
+
+
+def test_each_reward_is_judged_by_its_own_prompts():
+    hump, rising = table([0, 1, 2, 1, 0, -1.0], noise=0.01), table(range(6))
+    one, other = hump.copy(), rising.copy()
+    one[2, :6], other[3, 6:12] = np.nan, np.inf
+    flag = over_optimisation.find(
+        range(6), rising, {"quality": one, "adherence": other}, smoothing=1
+    )
+    # Quality has ten prompts, and but four of them have both rewards.
+    assert flag is not None
+    assert (flag.name, flag.step) == ("quality", 2)
+    change = (hump[flag.seen_at] - hump[flag.step])[6:]
+    assert flag.fall == pytest.approx(change.mean())
+    assert flag.fall_standard_errors == pytest.approx(
+        change.mean() / scipy.stats.sem(change)
+    )
+
+
+def test_runs_with_gaps_are_flagged_as_rarely_as_stated(monkeypatch):
+    """Binomial bound; two rewards that share 16 of 32 prompts, a third without any."""
+    monkeypatch.setattr(sign_flips, "RESAMPLES", 1000)
+    rng, runs, count, prompts = np.random.default_rng(5), 200, 0, np.arange(32)
+    for _ in range(runs):
+        flat = np.zeros(9)
+        one, other, none = (course(rng, flat) for _ in range(3))
+        one[4, prompts < 8], other[7, prompts >= 24], none[:] = np.nan, np.nan, np.nan
+        held_out = {"one": one, "other": other, "none": none}
+        trained = course(rng, np.linspace(0, 9, 9))
+        count += over_optimisation.find(range(9), trained, held_out) is not None
+    assert count <= scipy.stats.binom.isf(0.01, runs, over_optimisation.FALSE_ALARMS)
+
+
+def test_prompts_are_left_out_where_the_trained_reward_has_no_score():
+    hump, rising = table([0, 1, 2, 1, 0, -1.0], noise=0.01), table(range(6))
+    trained = rising.copy()
+    trained[1, :3] = np.nan
+    found = over_optimisation.usable_prompts(trained, {"quality": hump})
+    assert found["quality"].tolist() == [False] * 3 + [True] * (PROMPTS - 3)
+    flag = find(trained, hump, smoothing=1)
+    assert flag == find(rising[:, 3:], hump[:, 3:], smoothing=1)
+    assert flag is not None
+    assert find(np.nan * trained, hump, smoothing=1) is None
+
+
 def test_one_prompt_has_no_standard_error_and_no_flag():
     scores = np.arange(6.0)[:, None]
     assert find(scores, -scores, smoothing=1) is None

@@ -1,51 +1,73 @@
-"""The two-stage bootstrap's mean and variance in closed form."""
+"""The pigeonhole bootstrap: closed forms, and how often its intervals cover."""
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from musicrl_jax.core import errors
 from musicrl_jax.evaluation import resampling
 
-CLUSTERS, CELLS, ROWS = 12, 2, 3
+PROMPTS, RATERS = 12, 5
 
 
-def design():
-    clusters = np.repeat(np.arange(CLUSTERS), CELLS * ROWS)
-    return clusters, np.repeat(np.arange(CLUSTERS * CELLS), ROWS)
+def crossed():
+    """Returns a full design: each rater rates each prompt once."""
+    return np.repeat(np.arange(PROMPTS), RATERS), np.tile(np.arange(RATERS), PROMPTS)
 
 
-def test_each_resample_keeps_clusters_and_cells_whole():
-    clusters, cells = design()
-    weights = resampling.two_stage_weights(clusters, cells, resamples=50, seed=0)
-    per_cell = weights.reshape(50, CLUSTERS, CELLS, ROWS).sum(axis=-1)
-    # A cluster that is drawn k times has 3 k rows of each cell.
-    np.testing.assert_array_equal(per_cell[:, :, 0], per_cell[:, :, 1])
-    assert np.all(per_cell % ROWS == 0)
-    np.testing.assert_array_equal(weights.sum(axis=1), len(clusters))
+def test_a_weight_is_that_of_the_prompt_times_that_of_the_rater():
+    weights = resampling.crossed_weights(*crossed(), resamples=50, seed=0)
+    # A full design keeps its number of ratings, and each resample is of rank 1.
+    np.testing.assert_array_equal(weights.sum(axis=1), PROMPTS * RATERS)
+    for one in weights.reshape(50, PROMPTS, RATERS):
+        np.testing.assert_array_equal(
+            one * PROMPTS * RATERS, np.outer(one.sum(axis=1), one.sum(axis=0))
+        )
+    assert np.all(weights.reshape(50, PROMPTS, RATERS).sum(axis=2) % RATERS == 0)
 
 
-def test_mean_and_variance_are_those_of_both_stages():
-    clusters, cells = design()
-    values = np.random.default_rng(1).normal(size=len(clusters)) + clusters
-    weights = resampling.two_stage_weights(clusters, cells, resamples=20_000, seed=2)
-    means = weights @ values / len(values)
-    cell_values = values.reshape(CLUSTERS, CELLS, ROWS)
-    between = np.var(cell_values.mean(axis=(1, 2)))
-    within = np.mean(np.var(cell_values, axis=-1)) / (CELLS * ROWS)
-    assert means.mean() == pytest.approx(values.mean(), abs=4 * means.std() / 141)
-    assert np.var(means) == pytest.approx((between + within) / CLUSTERS, rel=0.05)
+def test_mean_and_variance_are_those_of_prompts_raters_and_both():
+    draw = np.random.default_rng(1)
+    table = draw.normal(size=(PROMPTS, 1)) + draw.normal(size=RATERS)
+    table += draw.normal(size=(PROMPTS, RATERS))
+    weights = resampling.crossed_weights(*crossed(), resamples=40_000, seed=2)
+    means = weights @ table.ravel() / table.size
+    by_prompt = np.var(table.mean(axis=1)) / PROMPTS
+    by_rater = np.var(table.mean(axis=0)) / RATERS
+    rest = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0)
+    both = np.var(rest) / table.size  # adding the mean back changes no variance
+    assert means.mean() == pytest.approx(table.mean(), abs=4 * means.std() / 200)
+    assert np.var(means) == pytest.approx(by_prompt + by_rater + both, rel=0.05)
 
 
-def test_rows_may_come_in_any_order():
-    clusters, cells = design()
-    order = np.random.default_rng(3).permutation(len(clusters))
-    weights = resampling.two_stage_weights(
-        clusters[order], cells[order], resamples=20, seed=0
+def test_rows_may_come_in_any_order_under_any_numbers():
+    prompts, raters = crossed()
+    order = np.random.default_rng(3).permutation(len(prompts))
+    plain = resampling.crossed_weights(prompts, raters, resamples=20, seed=0)
+    found = resampling.crossed_weights(
+        prompts[order] * 7 - 3, raters[order] + 9, resamples=20, seed=0
     )
-    in_place = np.empty_like(weights)
-    in_place[:, order] = weights
-    per_cell = in_place.reshape(20, CLUSTERS, CELLS, ROWS).sum(axis=-1)
-    np.testing.assert_array_equal(per_cell[:, :, 0], per_cell[:, :, 1])
+    np.testing.assert_array_equal(found, plain[:, order])
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5])
+def test_intervals_cover_the_mean_of_other_prompts_and_raters(level):
+    """Binomial bound: 200 studies of 101 prompts, of 12 raters whose levels differ.
+
+    Intervals of resampled ratings alone cover 64 % of the time at a level of 0.5.
+    """
+    draw, hits = np.random.default_rng(4), 0
+    prompts = np.repeat(np.arange(101), 3)
+    for _ in range(200):
+        # Three different raters a prompt, and all as often as any other.
+        raters = np.concatenate([draw.permutation(12) for _ in range(26)])[:303]
+        scores = 0.5 * draw.normal(size=101)[prompts] + 0.7 * draw.normal(size=303)
+        scores += level * draw.normal(size=12)[raters]
+        weights = resampling.crossed_weights(prompts, raters, resamples=300, seed=0)
+        means = weights @ scores / weights.sum(axis=1)
+        low, high = resampling.percentile_interval(means)
+        hits += low <= 0 <= high
+    assert hits >= scipy.stats.binom.ppf(0.001, 200, 0.94)
 
 
 def test_interval_leaves_out_what_is_not_known():
@@ -56,11 +78,7 @@ def test_interval_leaves_out_what_is_not_known():
     assert np.isnan(high)
 
 
-def test_refuses_cells_across_clusters_and_nothing():
-    with pytest.raises(errors.InputError, match="one cluster"):
-        resampling.two_stage_weights(
-            np.array([0, 1]), np.array([0, 0]), resamples=1, seed=0
-        )
+def test_refuses_nothing():
     none = np.zeros(0, np.int64)
     with pytest.raises(errors.InputError, match="needs rows"):
-        resampling.two_stage_weights(none, none, resamples=1, seed=0)
+        resampling.crossed_weights(none, none, resamples=1, seed=0)

@@ -55,6 +55,23 @@ def test_the_same_reward_twice_costs_nothing():
     np.testing.assert_allclose(once, twice)
 
 
+def test_a_reward_with_fewer_prompts_is_turned_by_the_same_signs():
+    one = noise(6)
+    whole, half = np.ones(PROMPTS, bool), np.arange(PROMPTS) % 2 == 0
+    limits = [
+        sign_flips.limits(scores, 1, sign_flips.start, 0.05, prompts)
+        for scores, prompts in (
+            ([one], [whole]),
+            ([one, one[:, half]], [whole, half]),
+            # The same prompts under another name cost nothing.
+            ([one[:, half], 3 * one[:, half]], [half, half]),
+            ([one[:, half]], [half]),
+        )
+    ]
+    assert np.all(limits[0] <= limits[1] + 1e-9)
+    np.testing.assert_allclose(limits[2], limits[3])
+
+
 def test_the_level_is_never_used_up():
     shares = [sign_flips.spent(look) for look in range(1, 1000)]
     assert shares == sorted(shares)

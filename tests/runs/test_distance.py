@@ -39,6 +39,8 @@ def place(tmp_path_factory):
     write_clips(folder / "high", 24, 3_000, 2)
     write_clips(folder / "short", 24, 300, 3, seconds=1.0)
     (folder / "empty").mkdir()
+    write_clips(folder / "one", 1, 300, 5)
+    write_clips(folder / "few", 19, 300, 6)
     tokenizer = text.TextTokenizer.build(["a low tone", "a high tone"], width=8)
     sizes = dataclasses.replace(SIZES, vocabulary_size=tokenizer.vocabulary_size)
     rng = np.random.default_rng(4)
@@ -94,7 +96,7 @@ def test_too_few_clips_for_frechet_say_why(musicrl):
     limit = ("--gin_param", "DistanceConfig.most_clips=19")
     code, _, lines = musicrl("low", "high", *limit)
     assert code == 2
-    assert "20 clips or more" in lines[-1]
+    assert "most_clips of 20 or more; got 1.5 and 19" in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,8 @@ def test_too_few_clips_for_frechet_say_why(musicrl):
         ("empty", "low", (), "empty has none"),
         ("low", "nowhere", (), "nowhere has none"),
         ("low", "short", (), "24 of 24"),
+        ("one", "low", (), "needs 20 clips or more in either set; got 1 of the refer"),
+        ("low", "few", (), "20 clips or more in either set; got 30 of the reference"),
         ("low", "high", ("--seconds", "0"), "above 0"),
         ("low", "high", ("--networks", "nowhere"), "nowhere is none"),
     ],

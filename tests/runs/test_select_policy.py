@@ -106,6 +106,74 @@ def test_what_cannot_be_selected_is_explained(turned, tmp_path):
         select_policy.select(str(turned), kl_budget=-1.0)
 
 
+def test_a_watched_reward_without_scores_hides_no_turn_of_another(tmp_path):
+    run = measured_runs.write_run(tmp_path / "r", turn=3)
+    store = stores.open_store(str(run))
+    for evaluation in history.read(store):
+        nothing = np.full(measured_runs.PROMPTS, np.nan)
+        rewards = {**evaluation.rewards, "text_adherence": nothing}
+        row = {**evaluation.row, "reward/text_adherence": np.nan}
+        history.write(store, dataclasses.replace(evaluation, row=row, rewards=rewards))
+    found = select_policy.select(str(run), score="loudness")
+    assert (found.step, found.over_optimisation[:15]) == (30, "quality fell by")
+    assert "text_adherence has a score that is not finite: 12 of 12" in found.reason
+    assert "over-optimisation was not looked for in it." in found.reason
+
+
+@pytest.mark.parametrize("command", ["select", "report"])
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("config/run.json", "{", "Expecting property name"),
+        ("config/run.json", "[]", "it is no object but []"),
+        ("config/run.json", '{"learner": 3}', "learner must be an object; got 3"),
+        ("config/run.json", '{"learner": {}}', "it lacks it"),
+        ("config/run.json", '{"learner": {"batch_clips": ""}}', "must be a number"),
+        ("config/evaluator.json", "{}", "it lacks 'kl_ref'"),
+        ("config/evaluator.json", "", "Expecting value"),
+        ("config/evaluator.json", '{"smoothness": 2}', "unknown fields"),
+        ("config/evaluator.json", '{"kl_ref": 1}', "kl_ref must be text; got 1"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_line(
+    tmp_path, capsys, command, name, text, words
+):
+    run = measured_runs.write_run(tmp_path / "r", steps=(0, 10))
+    (run / name).write_text(text)
+    assert words in refusal(capsys, command, str(run), tmp_path / "out", name)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "Expecting property name"),
+        ("{}", "it lacks 'step'"),
+        ('{"step": "last", "reason": ""}', "step must be a number; got 'last'"),
+        ('{"step": 10, "reason": null}', "reason must be text; got None"),
+        ("null", "it is no object but None"),
+    ],
+)
+def test_a_broken_choice_is_named_and_can_be_made_again(tmp_path, capsys, text, words):
+    run = measured_runs.write_run(tmp_path / "r", steps=(0, 10))
+    (run / "selected.json").write_text(text)
+    line = refusal(capsys, "report", str(run), tmp_path / "out", "selected.json")
+    assert words in line
+    assert f"`musicrl select {run} --save`" in line
+    select_policy.select(str(run), save=True)
+    assert json.loads((run / "selected.json").read_text())["step"] == 10
+
+
+def refusal(capsys, command, run, out, name):
+    """Returns the line of a command that refuses the run's file `name`."""
+    own = ("--out", str(out)) if command == "report" else ()
+    with pytest.raises(SystemExit) as ended:
+        main.main([command, run, *own])
+    lines = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, len(lines)) == (2, 1), lines
+    assert f"{run}/{name} must" in lines[0]
+    return lines[0]
+
+
 def test_a_run_that_kept_means_alone_has_a_choice_but_no_policy(tmp_path):
     run = tmp_path / "old"
     config = {"learner": {"kl_budget_nats": 20.0}, "reward": {"text_adherence": 1.0}}
@@ -136,7 +204,7 @@ def test_a_prompt_without_a_finite_score_is_left_out_and_counted(tmp_path):
     )
     history.write(store, broken)
     found = select_policy.select(str(run), score="loudness")
-    assert "not finite: 1; over-optimisation was looked for" in found.reason
+    assert "quality has a score that is not finite: 1 of 12;" in found.reason
     assert (found.step, found.over_optimisation[:15]) == (30, "quality fell by")
     # A step whose own score is not a number is not chosen.
     assert select_policy.select(str(run), score="quality", kl_budget=8.0).step == 10

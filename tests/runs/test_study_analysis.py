@@ -125,6 +125,7 @@ def test_missing_and_bad_ratings_are_counted_and_listed(musicrl, study):
     assert (code, said["ratings"], said["missing"]) == (0, 106, 2)
     assert "line 2" in said["problems"][0]
     assert "without a rating: 2." in said["notes"][0]
+    assert "fewer than 10; these are of 12 prompts and 6 raters." in said["notes"][1]
     found = json.loads((folder / "study.json").read_text())
     assert found["missing_tasks"] == [rows[0]["task"], rows[1]["task"]]
 
@@ -136,6 +137,30 @@ def test_an_advantage_of_the_side_is_an_option(musicrl, study):
     found = json.loads((folder / "study.json").read_text())["bradley_terry"]
     assert found["with_advantage"]
     assert found["advantage"] != 0
+
+
+def test_an_advantage_that_is_not_identifiable_is_said_not_to_be(musicrl, study):
+    folder, sheet = study
+    _, tasks = files.read_study(folder)
+    rows = list(csv.DictReader(sheet.read_text().splitlines()))
+    kept = [
+        row
+        for row, task in zip(rows, tasks, strict=True)
+        if (task.first, task.second) == ("base", "r")
+    ]
+    for number, row in enumerate(kept):
+        row["score_first"], row["score_second"] = (4, 2) if number % 3 else (2, 4)
+    files.write_csv(sheet, kept)
+    arguments = ("analyse", "--tasks", folder, "--ratings", sheet, "--json")
+    said = json.loads(musicrl(*arguments)[1])
+    assert not any("not identifiable" in note for note in said["notes"])
+    side = ("--gin_param", "StudyAnalysisConfig.side_intercept=True")
+    said = json.loads(musicrl(*arguments, *side)[1])
+    assert "models do not change sides enough" in said["notes"][0]
+    found = json.loads((folder / "study.json").read_text())
+    assert found["bradley_terry"]["identifiable"] is False
+    assert found["bradley_terry"]["advantage"] is None
+    assert [x["bt"] for x in found["models"]] == [None, None]
 
 
 def test_panel_prints_its_agreement(musicrl, tmp_path):

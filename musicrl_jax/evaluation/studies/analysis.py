@@ -107,8 +107,8 @@ def analyse(
             f"A study needs ratings and resamples; got {len(table.prompt)} and "
             f"{resamples}. Give one or more of each."
         )
-    weights = resampling.two_stage_weights(
-        table.prompt, table.comparison, resamples=resamples, seed=seed
+    weights = resampling.crossed_weights(
+        table.prompt, table.rater, resamples=resamples, seed=seed
     )
     found = agree(table)
     models, ladder = standings.rank(table, weights, with_advantage=with_advantage)

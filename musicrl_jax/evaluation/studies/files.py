@@ -65,8 +65,7 @@ def read_study(folder: pathlib.Path) -> tuple[plan.Design, tuple[plan.Task, ...]
         for name in ("models", "prompts"):
             fields[name] = tuple(fields[name])
         design = plan.Design(**fields)
-        lines = (folder / KEY).read_text(encoding="utf-8").splitlines()
-        tasks = tuple(plan.Task(**json.loads(line)) for line in lines)
+        tasks = tuple(plan.Task(**json.loads(x)) for x in _lines(folder / KEY))
         _check_key(design, tasks)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise errors.InputError(
@@ -87,8 +86,7 @@ def read_clips(
     path = folder / FOR_RATERS / f"{TASKS}.jsonl"
     found: dict[tuple[str, int], str] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        public = {row["task"]: row for row in map(json.loads, lines)}
+        public = {row["task"]: row for row in map(json.loads, _lines(path))}
         for task in tasks:
             row = public[task.task]
             found[task.first, task.prompt] = str(row["first"])
@@ -113,6 +111,18 @@ def write_lines(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes records as JSON, one a line."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def as_text(cell: object) -> str:
+    """Returns an id or label as text: a number such as 0 is one, null is none."""
+    return "" if cell is None else str(cell).strip()
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    """Returns the lines of what `write_lines` wrote."""
+    # Not splitlines: a prompt may hold other line separators, such as U+2028.
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [line for line in lines if line.strip()]
 
 
 def _check_key(design: plan.Design, tasks: Sequence[plan.Task]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from musicrl_jax.core import errors
 from musicrl_jax.data.readers import tables
 from musicrl_jax.evaluation import agreement, proportions
+from musicrl_jax.evaluation.studies import files
 
 CHOICES = ("a", "b")
 NO_CHOICE = ("", "tie", "draw", "equal", "same", "both", "neither", "none")
@@ -62,7 +63,7 @@ def read_choices(path: pathlib.Path) -> tuple[tuple[str, str], ...]:
     lines = _json_rows(path) if path.suffix.lower() == ".jsonl" else _csv_rows(path)
     found = []
     for number, fields in lines:
-        pair, label = (str(fields.get(name) or "").strip() for name in _NEEDED)
+        pair, label = (files.as_text(fields.get(name)) for name in _NEEDED)
         if not pair:
             raise errors.InputError(
                 f"Each row of {path} needs {' and '.join(_NEEDED)}; line {number} has "

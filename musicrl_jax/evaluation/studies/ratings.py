@@ -124,7 +124,7 @@ def _rated(
     fields: Fields, by_id: Mapping[str, plan.Task]
 ) -> tuple[str, RatedPair] | None:
     """Returns the task's id and its rating; None for a task not done yet."""
-    name, rater = str(fields["task"] or ""), str(fields["rater"] or "").strip()
+    name, rater = files.as_text(fields["task"]), files.as_text(fields["rater"])
     task = by_id.get(name)
     if task is None:
         raise ValueError(f"task {name!r} is not in the key")

@@ -48,7 +48,8 @@ class Ladder:
     """The fit of Bradley-Terry strengths to a study.
 
     Attributes:
-      identifiable: whether wins (or ties) lead from each model to each other one.
+      identifiable: whether wins (or ties) lead from each model to each other one, and
+        sides change enough to tell an advantage that was fitted from strength.
       resamples_identifiable: share of resamples of which the same is true; intervals
         leave the others out.
       with_advantage: whether an advantage of the first clip was fitted.

@@ -17,6 +17,7 @@ class Table:
     Attributes:
       models: names, by number.
       prompt: number of the prompt.
+      rater: number of the rater.
       first: number of the model whose clip came first.
       second: of the other one.
       scores: of the two clips, 1 to 5.
@@ -24,6 +25,7 @@ class Table:
 
     models: tuple[str, ...]
     prompt: Int[np.ndarray, " n"]
+    rater: Int[np.ndarray, " n"]
     first: Int[np.ndarray, " n"]
     second: Int[np.ndarray, " n"]
     scores: Float[np.ndarray, "n 2"]
@@ -63,9 +65,12 @@ class Table:
 def make_table(models: Sequence[str], rows: Sequence[ratings.RatedPair]) -> Table:
     """Returns rated pairs as arrays; numbers of models are places in `models`."""
     number = {name: place for place, name in enumerate(models)}
+    raters: dict[str, int] = {}
+    rater = [raters.setdefault(row.rater, len(raters)) for row in rows]
     return Table(
         models=tuple(models),
         prompt=np.array([row.prompt for row in rows], np.int64),
+        rater=np.array(rater, np.int64),
         first=np.array([number[row.first] for row in rows], np.int64),
         second=np.array([number[row.second] for row in rows], np.int64),
         scores=np.array([row.scores for row in rows], np.float64).reshape(-1, 2),

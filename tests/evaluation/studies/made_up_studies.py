@@ -61,6 +61,7 @@ def with_mean_scores(found, sums):
     return table.Table(
         models=found.models,
         prompt=found.prompt,
+        rater=found.rater,
         first=found.first,
         second=found.second,
         scores=scores,

@@ -178,6 +178,17 @@ def test_the_same_seed_gives_the_same_intervals():
     assert third.models[0].low != one.models[0].low
 
 
+def test_intervals_are_as_wide_as_raters_are_apart():
+    # Half of the twelve raters score 2 and half 4: a standard error of 1 / sqrt(12).
+    design = made_up_studies.make_design(prompts=60, raters=12)
+    found, _ = analyse(design, lambda task, model: 2.0 + 2 * (int(task.rater[-1]) % 2))
+    for one in found.models:
+        assert one.mos == pytest.approx(3, abs=0.1)
+        assert one.high - one.low == pytest.approx(3.92 / np.sqrt(12), rel=0.25)
+    # Raters who differ alike for both models leave their difference alone.
+    assert all(x.difference_low == x.difference_high == 0 for x in found.comparisons)
+
+
 def test_refuses_nothing():
     with pytest.raises(errors.InputError, match="got 0 and 2000"):
         analysis.analyse(table.make_table(("a", "b"), []))

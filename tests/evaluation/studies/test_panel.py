@@ -64,6 +64,8 @@ def test_reads_both_formats_and_ignores_other_fields(tmp_path):
     lines.write_text("\n\n".join(json.dumps(row) for row in rows))
     assert panel.read_choices(table) == (("7", "a"), ("8", "tie"), ("9", ""))
     assert panel.read_choices(lines) == (("7", "a"), ("8", "tie"))
+    lines.write_text('{"pair_id": 0, "label": "b"}')
+    assert panel.read_choices(lines) == (("0", "b"),)
 
 
 def test_labels_may_be_written_in_capitals(tmp_path):
@@ -83,6 +85,8 @@ def test_labels_may_be_written_in_capitals(tmp_path):
         ("a.jsonl", '{"pair_id": 1', "line 1"),
         ("a.jsonl", "[1]", "no JSON object"),
         ("a.jsonl", '{"label": "a"}', "no pair_id"),
+        ("a.jsonl", '{"pair_id": null, "label": "a"}', "no pair_id"),
+        ("a.jsonl", '{"pair_id": 1, "label": 0}', "line 1 of .* has '0'"),
     ],
 )
 def test_refuses_broken_rows(tmp_path, name, text, words):

@@ -47,6 +47,18 @@ def test_study_comes_back_as_it_was_written(study):
     assert files.read_study(folder) == (design, tasks)
 
 
+def test_a_prompt_may_hold_other_marks_that_end_a_line(tmp_path):
+    models = ("base\u2028one", "tuned\x85two")
+    texts = ("a waltz\u2028with brass", "a\x85tango", "a\x0cmarch")
+    design = plan.Design(models=models, prompts=texts)
+    tasks = plan.make_tasks(design)
+    files.write_study(tmp_path, design, tasks)
+    assert files.read_study(tmp_path) == (design, tasks)
+    names = plan.clip_names(design)
+    clips = {key: f"{files.AUDIO}/{name}" for key, name in names.items()}
+    assert files.read_clips(tmp_path, tasks) == clips
+
+
 def test_raters_see_no_model(study):
     folder, design, tasks = study
     for path in (folder / files.FOR_RATERS).rglob("*"):
@@ -160,6 +172,17 @@ def test_half_a_line_is_a_bad_row(study):
         found = ratings.read_ratings([path], tasks)
         assert len(found.problems) == 1
         assert found.missing == (tasks[-1].task,)
+
+
+def test_a_rater_may_be_number_0_but_not_null(study):
+    folder, _, tasks = study
+    rows = filled(folder)
+    rows[0]["rater"], rows[1]["rater"] = 0, None
+    found = ratings.read_ratings([save(folder, rows, ".jsonl")], tasks)
+    assert found.rows[0].rater == "0"
+    (problem,) = found.problems
+    assert problem.startswith("line 2: ")
+    assert problem.endswith("has no rater")
 
 
 def test_true_is_no_score(study):
