@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import io
 import json
+import math
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -73,10 +74,11 @@ class PreferenceAblationsConfig:
     clips_per_call: int = 16
 
     def __post_init__(self) -> None:
-        if self.clips_per_call < 1 or min(self.crops_seconds, default=1.0) <= 0:
+        crops = all(0 < seconds < math.inf for seconds in self.crops_seconds)
+        if self.clips_per_call < 1 or not crops:
             raise errors.InputError(
                 "PreferenceAblationsConfig needs clips_per_call of 1 or more and "
-                f"positive crops_seconds; got {self.clips_per_call} and "
+                f"positive, finite crops_seconds; got {self.clips_per_call} and "
                 f"{self.crops_seconds}."
             )
 

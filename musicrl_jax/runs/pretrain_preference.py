@@ -15,6 +15,7 @@ Where users are simulated, figures and metrics of held-out pairs are called
 import dataclasses
 import functools
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -83,10 +84,11 @@ class PretrainPreferenceConfig:
     clips_per_call: int = 32
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.clips_per_call) < 1 or self.crop_seconds < 0:
+        whole = min(self.batch_size, self.clips_per_call) >= 1
+        if not (whole and 0 <= self.crop_seconds < math.inf):
             raise errors.InputError(
                 "PretrainPreferenceConfig needs batch_size and clips_per_call of 1 or "
-                f"more and crop_seconds of 0 or more; got {self.batch_size}, "
+                f"more and finite crop_seconds of 0 or more; got {self.batch_size}, "
                 f"{self.clips_per_call} and {self.crop_seconds}."
             )
 

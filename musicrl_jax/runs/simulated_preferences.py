@@ -74,7 +74,8 @@ class SimulatedPreferencesConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.captions < 1 or not 1 <= self.votes <= self.users.users:
+        most = self.votes if self.population else self.users.users
+        if self.captions < 1 or not 1 <= self.votes <= most:
             raise errors.InputError(
                 "SimulatedPreferencesConfig needs captions, and between 1 vote a pair "
                 f"and one of all {self.users.users} users; got {self.captions} and "
@@ -126,6 +127,11 @@ def _asked_before(
         return None
     population = simulated_users.read_population(pathlib.Path(config.population))
     check_clips(population, config.clips)
+    if config.votes > (users := len(population.weights)):
+        raise errors.InputError(
+            f"Votes of a pair must be among the {users} users of {config.population}; "
+            f"got {config.votes}. Set SimulatedPreferencesConfig.votes lower."
+        )
     return population
 
 

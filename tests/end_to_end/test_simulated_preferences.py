@@ -137,6 +137,11 @@ def test_the_same_population_hears_clips_of_two_models(
     voted = preferences.read_preferences(tmp_path / "set").pairs
     users = [{pair.user for pair in voted if pair.a == 2 * i} for i in range(PAIRS)]
     assert [len(several) for several in users] == [3] * PAIRS
+    file = str(out / simulated_preferences.POPULATION)
+    many = config(networks, tmp_path / "many", population=file, votes=13)
+    with pytest.raises(errors.InputError, match="among the 12 users"):
+        simulated_preferences.run(many)
+    assert not (tmp_path / "many").exists()
 
 
 def test_population_judges_models(networks, collected, other, tmp_path, monkeypatch):

@@ -53,3 +53,5 @@ def test_variants_and_predictors_are_compared_and_not_run_twice(tmp_path, monkey
 def test_crops_must_have_a_length(tmp_path):
     with pytest.raises(errors.InputError, match="crops_seconds"):
         settings(tmp_path, crops_seconds=(0.0,))
+    with pytest.raises(errors.InputError, match="crops_seconds"):
+        settings(tmp_path, crops_seconds=(1.0, float("nan")))

@@ -117,6 +117,8 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path):
         pretrain_preference.run(preference_data.settings(tmp_path, selection=nobody))
     with pytest.raises(errors.InputError, match="crop_seconds"):
         preference_data.settings(tmp_path, crop_seconds=-1.0)
+    with pytest.raises(errors.InputError, match="crop_seconds"):
+        preference_data.settings(tmp_path, crop_seconds=float("nan"))
     facts = tmp_path / "set" / "preferences.json"
     text = facts.read_text("utf-8").replace("25.0", "50.0")
     facts.write_text(text, "utf-8")
