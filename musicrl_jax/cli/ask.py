@@ -8,7 +8,7 @@ from musicrl_jax.cli import options, running
 
 Seconds = Annotated[
     float | None,
-    typer.Option("--seconds", help="Length of each clip.", show_default="30.0"),
+    typer.Option("--seconds", help="Length of each clip.", show_default="20.0"),
 ]
 SetOut = Annotated[str, typer.Option("--out", help="Folder of the preference set.")]
 OwnVotes = Annotated[

@@ -140,7 +140,7 @@ def test_a_person_gets_a_table(musicrl):
     [
         (["--gin_param", "ProbeConfig.attributes=('mood',)"], "are: day, height"),
         (["--gin_param", "ProbeConfig.seconds=60.0"], "it has 0"),
-        (["--gin_param", "ProbeConfig.seconds=0.0"], "positive seconds"),
+        (["--gin_param", "ProbeConfig.seconds=0.0"], "positive, finite seconds"),
         (["--gin_param", "ProbeConfig.folds=1"], "must lie between 2"),
         (["--networks", "nowhere"], "nowhere is none"),
         (["--manifest", "none.jsonl"], "readable UTF-8"),
